@@ -1,0 +1,34 @@
+// Package routing decides which routes take a recipient. It is pure: no I/O, no
+// clock, no goroutine. A Table is compiled once from Rules and is then immutable
+// and safe for concurrent use.
+package routing
+
+import "mxhook/inbound/status"
+
+// Rule is one route as the configuration states it.
+type Rule struct {
+	// Name is unique; the configuration gives a nameless route its number.
+	Name string
+	// Recipient are the alternatives: "support+{ticket}@in.example" ({name} captures
+	// as few characters as possible other than @, * is any text), "@in.example" (the
+	// whole domain), or /…/ (a regular expression with named groups).
+	Recipient []string
+	// Domains are the domains that Recipient means where it names none.
+	Domains []string
+	// AnyDomain lets the rule serve every domain. Only the development defaults
+	// use it; a configuration can't.
+	AnyDomain bool
+	// Sender are the alternatives for the reverse-path; empty takes any.
+	Sender []string
+	// Continue lets the search go on after this rule has matched.
+	Continue bool
+	// Deliver and Optional name sinks.
+	Deliver  []string
+	Optional []string
+	// NeedsCaptures says that a sink of this rule has a URL with captures.
+	NeedsCaptures bool
+	// Reject refuses the recipient with this reply.
+	Reject *status.Reply
+	// Discard accepts the message and delivers it nowhere.
+	Discard bool
+}

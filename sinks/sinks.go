@@ -1,0 +1,80 @@
+// Package sinks is the contract between a message and those who take it: an Event
+// is what a Sink gets, an Outcome is what it says.
+package sinks
+
+import (
+	"context"
+	"time"
+
+	"mxhook/inbound"
+	"mxhook/inbound/message"
+	"mxhook/inbound/status"
+	"mxhook/verify"
+)
+
+// Sink takes events. It is safe for concurrent use.
+type Sink interface {
+	// Name returns the sink's name in the configuration: log key and metric label.
+	Name() string
+
+	// FanOut says how many recipients an event for this sink may carry.
+	FanOut() FanOut
+
+	// Deliver tries to make the sink durably responsible for the event, with as many
+	// attempts as the sink's configuration allows. ctx ends with the delivery budget:
+	// after it no attempt begins and one that hasn't been sent yet is given up, but
+	// one whose request was already written goes on to the sink's own timeout, so
+	// that a late yes is known. Deliver returns only when no attempt is running.
+	//
+	// The event's Data is valid until Deliver returns.
+	Deliver(ctx context.Context, e *Event) Outcome
+}
+
+// FanOut says how the recipients of one route are put into events.
+type FanOut string
+
+// The fan-outs.
+const (
+	FanOutMessage   FanOut = "message"   // all in one event
+	FanOutRecipient FanOut = "recipient" // one event each
+)
+
+// Outcome is what became of an event at a sink.
+type Outcome struct {
+	// Err is nil when the sink has durably accepted the event. Otherwise it wraps a
+	// Condition of package status, whose class says whether to try again later.
+	Err error
+	// Attempts counts the tries that were begun.
+	Attempts int
+	// Detail is what the last attempt met, in words that may be logged: "HTTP 503".
+	Detail string
+}
+
+// Class returns the class of the outcome.
+func (o Outcome) Class() status.Class { return status.ClassOf(o.Err) }
+
+// Event is one message for some recipients of one route at one sink.
+type Event struct {
+	ID         string // "msg_" and 26 characters, see EventID
+	Route      string
+	ReceivedAt time.Time // UTC
+	Hostname   string    // our name: authserv-id and "by" of Received
+	Session    inbound.Session
+	Mail       inbound.Mail
+	Recipients []Recipient // at least one
+	Message    *message.Message
+	Results    *verify.Results
+	Data       *inbound.MailData
+	// Cut are the ranges of Data that a raw copy leaves out, in order: fields that
+	// our trace fields replace, and forged ones.
+	Cut []Range
+}
+
+// Range is a half-open range of octets.
+type Range struct{ Start, End int64 }
+
+// Recipient is a forward-path with what the route's pattern captured of it.
+type Recipient struct {
+	Path     inbound.Path
+	Captures map[string]string // nil when the pattern has none
+}

@@ -1,0 +1,93 @@
+// Package verify states who a message is from: SPF, DKIM, DMARC and iprev over one
+// resolver, joined into Results. It knows nothing of SMTP: it takes addresses,
+// names and readable bytes, and it never refuses anything.
+//
+// A name server that doesn't answer yields temperror, never fail.
+package verify
+
+import (
+	"io"
+	"net/netip"
+
+	"mxhook/verify/authres"
+)
+
+// Message is what is to be verified.
+type Message struct {
+	RemoteIP netip.Addr // the SMTP client
+	HELO     string
+	// MailFromLocal and MailFromDomain are the reverse-path, unquoted; both are empty
+	// for the null reverse-path, where HELO takes their place (RFC 7208 2.4).
+	MailFromLocal  string
+	MailFromDomain string
+	// BehindRelay says that RemoteIP is a relay of ours: spf and iprev are none.
+	BehindRelay bool
+	Content     io.ReaderAt
+	Size        int64
+}
+
+// Results is everything that is known of a message's origin. Domains are lower
+// case A-labels.
+type Results struct {
+	SPF     SPF
+	SPFHelo SPF
+	DKIM    []DKIM // one for each signature, in the order of the message
+	DMARC   DMARC
+	ARC     ARC
+	IPRev   IPRev
+	// FromVerified is true only if the domain of the one RFC5322.From author has
+	// DMARC pass. It proves the domain, never the mailbox or the person.
+	FromVerified   bool
+	FromVerifiedBy string // "dkim", "spf", or ""
+	// Header is the body of the Authentication-Results field that tells all this,
+	// unfolded, beginning with the authserv-id.
+	Header string
+	// ReceivedSPF is the body of the Received-SPF field (RFC 7208 9.1), unfolded.
+	ReceivedSPF string
+}
+
+// SPF is a result of RFC 7208 for one identity.
+type SPF struct {
+	Result authres.Result
+	Domain string
+	Reason string
+}
+
+// DKIM is the result of one signature (RFC 6376).
+type DKIM struct {
+	Result    authres.Result
+	Domain    string // d=
+	Selector  string // s=
+	Algorithm string // a=
+	Aligned   bool   // with the RFC5322.From domain, as its DMARC record wants it
+	Reason    string
+}
+
+// DMARC is the result of RFC 9989.
+type DMARC struct {
+	Result               authres.Result
+	Domain               string // the RFC5322.From domain
+	PolicyDomain         string // where the record was found, "" without one
+	OrganizationalDomain string
+	Policy               string // the one that applies, after sp, np and t; "" without a record
+	Disposition          string // what the domain asks for this message: none, quarantine, reject
+	SPFAligned           bool
+	DKIMAligned          bool
+	Reason               string
+}
+
+// ARC is the result of RFC 8617.
+type ARC struct {
+	Result      authres.Result
+	ChainLength int
+	Sealers     []string
+	Trusted     bool
+	Reason      string
+}
+
+// IPRev is the result of RFC 8601 3: the client's name that leads back to its
+// address.
+type IPRev struct {
+	Result authres.Result
+	Name   string
+}

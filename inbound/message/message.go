@@ -69,6 +69,14 @@ type Attachment struct {
 // Open returns a new reader over the decoded octets. It yields exactly Size octets.
 func (a *Attachment) Open() io.Reader { return a.open() }
 
+// WithContent returns a copy of a whose octets open reads anew at each call. Size
+// and SHA256 stay as they are: the caller has set what open yields. It serves
+// octets that are no plain range of a parsed message.
+func (a Attachment) WithContent(open func() io.Reader) Attachment {
+	a.open = open
+	return a
+}
+
 // Class says what kind of mail a message is.
 type Class string
 

@@ -1,0 +1,60 @@
+// Package payload makes what is written to a sink: the native JSON "mxhook.v1" and
+// the raw message. It decides nothing about delivery and it does no network.
+//
+// A payload is a Body: its length is known before the first read, it is generated
+// while it is read, and it yields the same bytes each time, so that it can be
+// signed, digested and sent again without being held. Small parts are encoded
+// once; attachments, the raw message and long texts are encoded when they are
+// read. Another format is another function that returns a *Body.
+//
+// Native and Raw return an error only for an Event that is incomplete and for an
+// Include that this version can't serve, never for what a message holds. Reading a
+// Body fails when its source does: a file that can't be read, MailData that was
+// released, an attachment that yields other than its Size octets. A Body is safe
+// for concurrent use; each reader from Open belongs to one goroutine.
+//
+// Sources: RFC 8259 (JSON), RFC 4648 4 (base64), RFC 3339 (times).
+package payload
+
+import (
+	"errors"
+	"fmt"
+
+	"mxhook/sinks"
+)
+
+// Include says which of the large parts the native payload carries. The zero value
+// has attachments inline, no raw message and no html.
+type Include struct {
+	// Attachments is "inline" (content as base64) or "metadata" (content null);
+	// "" is "inline".
+	Attachments string
+	// Raw is "none" or "inline" (the message as received, as base64); "" is "none".
+	Raw string
+	// HTML carries the html text. Without it html is "", and text is what it is
+	// with it, also where it was made of the html.
+	HTML bool
+}
+
+// check refuses what the payload can't carry yet, such as "store:SINK".
+func (inc Include) check() error {
+	switch inc.Attachments {
+	case "", "inline", "metadata":
+	default:
+		return fmt.Errorf("payload: attachments %q: not available in this version", inc.Attachments)
+	}
+	switch inc.Raw {
+	case "", "none", "inline":
+	default:
+		return fmt.Errorf("payload: raw %q: not available in this version", inc.Raw)
+	}
+	return nil
+}
+
+// complete refuses an event that lacks what every payload is made of.
+func complete(e *sinks.Event) error {
+	if e == nil || e.Message == nil || e.Data == nil {
+		return errors.New("payload: the event has no message")
+	}
+	return nil
+}

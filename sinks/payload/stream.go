@@ -1,0 +1,125 @@
+package payload
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"unicode/utf8"
+)
+
+// base64Of is the base64 of the size octets that open's reader yields.
+func base64Of(open func() io.Reader, size int64) segment {
+	return segment{
+		open: func(s *scratch) io.Reader { return &base64Reader{src: open(), left: size, buf: s.get()} },
+		size: (size + 2) / 3 * 4,
+	}
+}
+
+// base64Reader encodes block by block, straight into the caller's buffer.
+type base64Reader struct {
+	src   io.Reader
+	left  int64  // octets that src still owes
+	buf   []byte // for octets of src; its length is a multiple of 3
+	small [4]byte
+	over  []byte // what is left of small
+}
+
+// Read implements io.Reader.
+func (r *base64Reader) Read(p []byte) (int, error) {
+	if len(r.over) > 0 {
+		n := copy(p, r.over)
+		r.over = r.over[n:]
+		return n, nil
+	}
+	if r.left == 0 {
+		if err := ended(r.src); err != nil {
+			return 0, err
+		}
+		return 0, io.EOF
+	}
+	if len(p) >= len(r.small) {
+		return r.block(p)
+	}
+	n, err := r.block(r.small[:])
+	copied := copy(p, r.small[:n])
+	r.over = r.small[copied:n]
+	return copied, err
+}
+
+// block encodes as many groups as dst, which holds at least one, has room for.
+func (r *base64Reader) block(dst []byte) (int, error) {
+	n := min(int64(len(dst)/4*3), int64(len(r.buf)), r.left)
+	if _, err := io.ReadFull(r.src, r.buf[:n]); err != nil {
+		return 0, err
+	}
+	r.left -= n
+	base64.StdEncoding.Encode(dst, r.buf[:n])
+	return base64.StdEncoding.EncodedLen(int(n)), nil
+}
+
+// textOf is the inside of the JSON string s, without its quotes. Its size is
+// computed by encoding s once, piece by piece.
+func textOf(s string) segment {
+	var size int64
+	e := newTextReader(s)
+	for e.next() {
+		size += int64(len(e.piece))
+	}
+	return segment{open: func(*scratch) io.Reader { return newTextReader(s) }, size: size}
+}
+
+// textReader encodes a string piece by piece, cut between characters, so that the
+// pieces joined are the same as the string encoded at once.
+type textReader struct {
+	rest  string
+	piece []byte // encoded and not read yet
+	buf   bytes.Buffer
+	enc   *json.Encoder
+}
+
+const textPiece = 4096
+
+func newTextReader(s string) *textReader {
+	r := &textReader{rest: s}
+	r.enc = newEncoder(&r.buf)
+	return r
+}
+
+// next encodes the next piece and tells whether there was one.
+func (r *textReader) next() bool {
+	if r.rest == "" {
+		return false
+	}
+	n := cut(r.rest, textPiece)
+	r.buf.Reset()
+	r.enc.Encode(r.rest[:n]) // a string always has an encoding, and a bytes.Buffer takes it
+	quoted := bytes.TrimSuffix(r.buf.Bytes(), []byte("\n"))
+	r.piece = escapeNonXML(quoted[1 : len(quoted)-1])
+	r.rest = r.rest[n:]
+	return true
+}
+
+// cut returns n, or a little less, so that no character spans s[:n] and s[n:].
+// Where no character begins near n there is none to be cut.
+func cut(s string, n int) int {
+	if n >= len(s) {
+		return len(s)
+	}
+	for i := n; i > n-utf8.UTFMax; i-- {
+		if utf8.RuneStart(s[i]) {
+			return i
+		}
+	}
+	return n
+}
+
+// Read implements io.Reader.
+func (r *textReader) Read(p []byte) (int, error) {
+	if len(r.piece) == 0 && !r.next() {
+		return 0, io.EOF
+	}
+	n := copy(p, r.piece)
+	r.piece = r.piece[n:]
+	return n, nil
+}

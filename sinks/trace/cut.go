@@ -1,0 +1,74 @@
+package trace
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"mxhook/inbound"
+	"mxhook/inbound/message"
+	"mxhook/sinks"
+)
+
+// DefectForged is the code of the defect that tells of Authentication-Results that
+// claimed to be ours.
+const DefectForged = "forged-authentication-results"
+
+// maxResults is the length of an Authentication-Results body beyond which it counts
+// as forged: no verifier writes one, and it only hides the authserv-id behind
+// comments.
+const maxResults = 64 * 1024
+
+// Cut decides which of the sender's header fields leave raw copies, and returns
+// their ranges in data, for Event.Cut: Return-Path, X-Original-To and Delivered-To,
+// which msg keeps in its Header, and each Authentication-Results for whose body
+// claims returns true. The latter leave msg.Header too, and a defect DefectForged in
+// msg.Defects says so. claims is given the field's body as it was written, folds
+// included, and tells whether its authserv-id is ours.
+//
+// The ranges are found by reading data's own header section, however long it is, so
+// that a field hidden from the parser (beyond its limits, after a bare CR) is not
+// left in a raw copy. A message whose first line is no field has no header section,
+// and nothing is cut. Cut is called once for a message, before others use msg. The
+// error is one of reading data; msg has been cleaned then, too.
+func Cut(data *inbound.MailData, msg *message.Message, claims func(fieldBody string) bool) ([]sinks.Range, error) {
+	forged := len(msg.Header)
+	msg.Header = slices.DeleteFunc(msg.Header, func(f message.Field) bool {
+		return kindOf(f.Name) == kindResults && (len(f.Raw) > maxResults || claims(f.Raw))
+	})
+	forged -= len(msg.Header)
+
+	s := scanner{claims: claims}
+	err := s.scan(io.NewSectionReader(data, 0, data.BodyOffset()))
+	if n := max(forged, s.forged); n > 0 {
+		msg.Defects = append(msg.Defects, message.Defect{
+			Code: DefectForged,
+			Text: fmt.Sprintf("%d Authentication-Results fields with our name were removed", n),
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("trace: read the header section: %w", err)
+	}
+	return s.cut, nil
+}
+
+type kind int
+
+const (
+	kindOther kind = iota
+	kindReplaced
+	kindResults
+)
+
+// kindOf knows a field by its name. Blanks before the colon are the obsolete syntax
+// (RFC 5322 4.5), which parsers take.
+func kindOf(name string) kind {
+	switch strings.ToLower(strings.TrimRight(name, " \t")) {
+	case "return-path", "x-original-to", "delivered-to":
+		return kindReplaced
+	case "authentication-results":
+		return kindResults
+	}
+	return kindOther
+}

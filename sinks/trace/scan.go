@@ -1,0 +1,167 @@
+package trace
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+
+	"mxhook/sinks"
+)
+
+// maxName is the length within which the colon of a field is looked for.
+const maxName = 1024
+
+// joint returns what must stand between a field of ours and a message that begins
+// with start.
+func joint(start []byte) string {
+	switch {
+	case len(start) == 0, bytes.HasPrefix(start, []byte("\n")), bytes.HasPrefix(start, []byte("\r\n")), isField(start):
+		return ""
+	case isMailboxLine(start):
+		return "X-Mailbox-Line: "
+	}
+	return "\r\n"
+}
+
+func isMailboxLine(line []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(line, ">"), []byte("From "))
+}
+
+// isField tells whether line begins with a field name and a colon (RFC 5322 2.2).
+func isField(line []byte) bool { return fieldName(line) != "" }
+
+// fieldName returns the name of the field that begins with line, "" if none does.
+// Blanks before the colon are the obsolete syntax (RFC 5322 4.5), which parsers take.
+func fieldName(line []byte) string {
+	colon := bytes.IndexByte(line[:min(len(line), maxName)], ':')
+	if colon < 0 {
+		return ""
+	}
+	name := bytes.TrimRight(line[:colon], " \t")
+	for _, c := range name {
+		if c <= ' ' || c >= 0x7f {
+			return ""
+		}
+	}
+	return string(name)
+}
+
+// scanner finds the fields to cut in a header section, line by line. CRLF, LF and
+// bare CRs end a line, since readers of raw copies take any of them for it.
+type scanner struct {
+	claims func(string) bool
+	cut    []sinks.Range
+	forged int
+
+	at      int64  // offset of what comes next
+	ending  string // line end before at, "" within a line
+	open    bool   // a field to cut, perhaps, is at hand:
+	kind    kind
+	start   int64
+	joined  int64  // octets of a bare line end before it, which is kept
+	end     int64  // after its last line end
+	endSize int64  // octets of that line end
+	body    []byte // of results
+}
+
+func (s *scanner) scan(r io.Reader) error {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(make([]byte, 0, 4096), 2*maxResults)
+	lines.Split(splitLine)
+	for lines.Scan() {
+		if s.at == 0 && !isField(lines.Bytes()) && !isMailboxLine(lines.Bytes()) {
+			return nil
+		}
+		s.line(lines.Bytes())
+	}
+	s.finish()
+	return lines.Err()
+}
+
+// line takes the next line with its line end, or a piece of one that is very long.
+func (s *scanner) line(p []byte) {
+	text := bytes.TrimRight(p, "\r\n")
+	ending := string(p[len(text):])
+	switch {
+	case s.at > 0 && s.ending == "": // the line goes on
+	case len(text) > 0 && (text[0] == ' ' || text[0] == '\t'): // the field goes on
+	default:
+		s.finish()
+		s.begin(text)
+	}
+	s.at += int64(len(p))
+	s.ending = ending
+	if s.open {
+		s.end, s.endSize = s.at, int64(len(ending))
+		if s.kind == kindResults && len(s.body) <= maxResults {
+			s.body = append(s.body, p...)
+		}
+	}
+}
+
+// begin opens a field if its name is one to look at.
+func (s *scanner) begin(text []byte) {
+	s.kind = kindOf(fieldName(text))
+	if s.kind == kindOther {
+		return
+	}
+	s.open, s.start, s.joined, s.body = true, s.at, 0, s.body[:0]
+	if s.ending != "" && s.ending[len(s.ending)-1] == '\r' && !s.endsAt(s.at) {
+		s.joined = int64(len(s.ending))
+	}
+}
+
+func (s *scanner) endsAt(at int64) bool {
+	return len(s.cut) > 0 && s.cut[len(s.cut)-1].End == at
+}
+
+// finish closes the field at hand and cuts it if it must go. A field after a bare
+// CR is cut with that CR and without its own line end: the line before it keeps one.
+func (s *scanner) finish() {
+	if !s.open {
+		return
+	}
+	s.open = false
+	if s.kind == kindResults {
+		if !s.isForged() {
+			return
+		}
+		s.forged++
+	}
+	r := sinks.Range{Start: s.start, End: s.end}
+	if s.joined > 0 {
+		r = sinks.Range{Start: s.start - s.joined, End: s.end - s.endSize}
+	}
+	s.cut = append(s.cut, r)
+}
+
+func (s *scanner) isForged() bool {
+	if len(s.body) > maxResults {
+		return true
+	}
+	_, body, _ := bytes.Cut(bytes.TrimRight(s.body, "\r\n"), []byte(":"))
+	return s.claims(string(body))
+}
+
+// splitLine is a bufio.SplitFunc: a line with its line end, which is LF with any CRs
+// before it or a run of CRs; or what there is of a line longer than maxResults.
+func splitLine(data []byte, atEOF bool) (int, []byte, error) {
+	i := bytes.IndexAny(data, "\r\n")
+	if i < 0 {
+		if len(data) > maxResults || atEOF && len(data) > 0 {
+			return len(data), data, nil
+		}
+		return 0, nil, nil
+	}
+	end := i
+	for end < len(data) && data[end] == '\r' {
+		end++
+	}
+	switch {
+	case end < len(data) && data[end] == '\n':
+		end++
+	case end == len(data) && !atEOF && len(data) < 2*maxResults:
+		return 0, nil, nil
+	}
+	return end, data[:end], nil
+}

@@ -1,0 +1,157 @@
+package routing
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"mxhook/inbound"
+)
+
+// Step is what one rule said of a recipient.
+type Step struct {
+	Rule     *Rule // not to be changed
+	Taken    bool  // the rule is among the decision's matches
+	Text     string
+	Captures map[string]string // when the recipient's pattern matched
+}
+
+// Explain tells for each rule, in order, why it takes a recipient or not. The last
+// step of a postmaster whom no matching rule takes is the rule of last resort. The
+// decision itself is Recipient's.
+func (t *Table) Explain(reversePath, forwardPath inbound.Path) []Step {
+	path, a, err := t.resolve(forwardPath)
+	if err != nil {
+		return nil
+	}
+	d := t.Recipient(reversePath, forwardPath)
+	sender := newAddress(reversePath)
+	hits := t.hits(a)
+	var steps []Step
+	ended := ""
+	for i := range t.rules {
+		r := &t.rules[i]
+		s := Step{Rule: &r.Rule}
+		h, hit := hits[i]
+		switch {
+		case ended != "":
+			s.Text = fmt.Sprintf("not asked: route %q ended the search", ended)
+		case !hit:
+			s.Text = t.whyNot(i, a)
+		case !r.takesSender(sender):
+			s.Captures = h.captures
+			s.Text = fmt.Sprintf("recipient %q matches, but sender %s does not match %s", r.Recipient[h.alternative], angle(reversePath), quoteList(r.Sender))
+		default:
+			s.Captures, s.Taken = h.captures, took(d, &r.Rule)
+			s.Text = fmt.Sprintf("recipient %q matches%s: %s", r.Recipient[h.alternative], captureText(h.captures), whatThen(r, d, h.captures))
+			if _, bad := badCapture(h.captures); bad || !r.Continue {
+				ended = r.Name
+			}
+		}
+		steps = append(steps, s)
+	}
+	return append(steps, t.lastResort(d, path, a, steps)...)
+}
+
+// lastResort is the step of a postmaster whom only the rule of last resort takes.
+func (t *Table) lastResort(d Decision, path inbound.Path, a address, steps []Step) []Step {
+	if d.Err != nil || a.folded != "postmaster" || slices.ContainsFunc(steps, func(s Step) bool { return s.Taken }) {
+		return nil
+	}
+	m, ok := t.postmaster(path, a.domain)
+	if !ok {
+		return nil
+	}
+	return []Step{{Rule: m.Rule, Taken: true, Text: "postmaster is always accepted, and this is the domain's first route that delivers without captures"}}
+}
+
+type hit struct {
+	alternative int
+	captures    map[string]string
+}
+
+// hits returns the first alternative of each rule that matches.
+func (t *Table) hits(a address) map[int]hit {
+	hits := map[int]hit{}
+	t.entries(a, func(e entry) bool {
+		if _, ok := hits[e.rule]; ok {
+			return true
+		}
+		if captures, ok := e.p.match(a); ok {
+			hits[e.rule] = hit{e.alternative, captures}
+		}
+		return true
+	})
+	return hits
+}
+
+func took(d Decision, r *Rule) bool {
+	return slices.ContainsFunc(d.Matches, func(m Match) bool { return m.Rule == r })
+}
+
+func (t *Table) whyNot(i int, a address) string {
+	r := &t.rules[i]
+	if r.AnyDomain || t.servesDomain(i, a.domain) {
+		return fmt.Sprintf("local part %q does not match %s", a.local, quoteList(r.Recipient))
+	}
+	return fmt.Sprintf("domain %s is not one of its domains", a.domain)
+}
+
+// servesDomain tells whether a pattern of rule i holds in the domain.
+func (t *Table) servesDomain(i int, domain string) bool {
+	r := &t.rules[i]
+	for _, s := range r.Recipient {
+		p, err := parseRecipient(s)
+		if err != nil {
+			continue
+		}
+		if slices.Contains(p.domains, domain) {
+			return true
+		}
+		if len(p.domains) == 0 && slices.ContainsFunc(r.Domains, func(d string) bool { return Domain(d) == domain }) {
+			return true
+		}
+	}
+	return false
+}
+
+func whatThen(r *compiledRule, d Decision, captures map[string]string) string {
+	if name, bad := badCapture(captures); bad {
+		return fmt.Sprintf("refused, since {%s} is a dot segment or holds control characters", name)
+	}
+	switch {
+	case r.Reject != nil && d.Err == nil:
+		return "it ends the search; its reject has no effect, since the recipient already has a taker"
+	case r.Reject != nil:
+		return "refused with " + r.Reject.String()
+	case r.Discard:
+		return "accepted and dropped"
+	}
+	s := "delivered to " + strings.Join(r.Deliver, ", ")
+	if len(r.Optional) > 0 {
+		s += ", and if possible to " + strings.Join(r.Optional, ", ")
+	}
+	if r.Continue {
+		s += "; the search goes on"
+	}
+	return s
+}
+
+func captureText(captures map[string]string) string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(captures)) {
+		fmt.Fprintf(&b, ", {%s} is %q", name, captures[name])
+	}
+	return b.String()
+}
+
+func quoteList(list []string) string {
+	quoted := make([]string, len(list))
+	for i, s := range list {
+		quoted[i] = fmt.Sprintf("%q", s)
+	}
+	return strings.Join(quoted, " or ")
+}
+
+func angle(p inbound.Path) string { return "<" + p.String() + ">" }

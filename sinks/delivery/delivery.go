@@ -1,0 +1,167 @@
+// Package delivery brings one message to all its sinks and makes one reply of what
+// they say (RFC 5321 4.2.5: after the final dot there is one).
+//
+// A unit is (route, sink, recipient); an event groups the recipients of one route
+// for one sink. All required events run in parallel inside one budget; when it ends
+// the sender is told 451 4.4.5, and what runs goes on to its own end, whose outcome
+// is told to Config.Late. Optional events run beside, are never waited for and never
+// change the reply. A sink that panics has a temporary outcome.
+//
+// There is no ledger in this version: a resend is delivered again to every sink,
+// with the same event ids. Everything is safe for concurrent use.
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"mxhook/inbound"
+	"mxhook/inbound/status"
+	"mxhook/sinks"
+)
+
+// Config says how long and to whom to tell.
+type Config struct {
+	Budget   time.Duration // how long Deliver waits at most; default 30 s
+	Log      *slog.Logger  // nil: silent
+	Observer sinks.Observer
+	// Dead keeps a refused event durably before a 250 is given in spite of it; its
+	// error is the reply. Without it such a message is deferred with 452 4.3.1.
+	Dead func(e *sinks.Event, sink string, o sinks.Outcome) error
+	// Late is told an outcome that came after the reply was chosen.
+	Late func(e *sinks.Event, sink string, o sinks.Outcome)
+}
+
+// Deliverer delivers messages.
+type Deliverer struct {
+	config Config
+	log    *slog.Logger
+
+	mu      sync.Mutex
+	running int
+	idle    chan struct{} // not nil while Stop waits; closed when running gets 0
+}
+
+// New returns a Deliverer.
+func New(c Config) *Deliverer {
+	if c.Budget == 0 {
+		c.Budget = 30 * time.Second
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Deliverer{config: c, log: c.Log}
+}
+
+// Deliver sends the message to the sinks of the orders and returns the reply, at
+// the latest when the budget or ctx ends. It retains m.Data for as long as a sink
+// reads it, which may be longer.
+func (d *Deliverer) Deliver(ctx context.Context, m Mail, orders []Order) inbound.Answer {
+	required, optional := plan(m, orders)
+	ctx, cancel := context.WithTimeout(ctx, d.config.Budget)
+	r := newRound(d, cancel, len(required), len(optional))
+	defer r.leave()
+	for i, t := range required {
+		r.start(ctx, t, i)
+	}
+	for _, t := range optional {
+		r.start(ctx, t, -1)
+	}
+	select {
+	case <-r.complete:
+	case <-ctx.Done():
+	}
+	return d.answer(required, optional, r.close())
+}
+
+// answer makes the reply and buries what has to be kept for it.
+func (d *Deliverer) answer(required, optional []task, outcomes []sinks.Outcome) inbound.Answer {
+	err, bury := combine(outcomes)
+	if err != nil {
+		return inbound.Answer{Err: err}
+	}
+	if bury {
+		for i, o := range outcomes {
+			if o.Class() != status.Permanent {
+				continue
+			}
+			if err := d.bury(required[i], o); err != nil {
+				return inbound.Answer{Err: err}
+			}
+		}
+	}
+	if len(required) == 0 {
+		return inbound.Answer{Text: successText(optional)}
+	}
+	return inbound.Answer{Text: successText(required)}
+}
+
+func (d *Deliverer) bury(t task, o sinks.Outcome) error {
+	if d.config.Dead == nil {
+		return status.NoStorage.Wrap(op, errors.New("nothing keeps dead events"))
+	}
+	if err := d.config.Dead(t.event, t.sink.Name(), o); err != nil {
+		d.log.Error("dead event not kept", "event", t.event.ID, "sink", t.sink.Name(), "error", err)
+		return status.NoStorage.Wrap(op, err)
+	}
+	d.log.Warn("dead event kept", "event", t.event.ID, "sink", t.sink.Name())
+	return nil
+}
+
+// run lets the sink deliver; a panic is a temporary outcome.
+func (d *Deliverer) run(ctx context.Context, t task) (o sinks.Outcome) {
+	defer func() {
+		if p := recover(); p != nil {
+			// The value may hold anything, so only its type is told.
+			d.log.Error("sink panicked", "sink", t.sink.Name(), "event", t.event.ID, "panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+			o = failed(t, "panicked")
+		}
+	}()
+	return t.sink.Deliver(ctx, t.event)
+}
+
+// failed is the outcome of a sink that doesn't give one.
+func failed(t task, detail string) sinks.Outcome {
+	return sinks.Outcome{Err: status.LocalError.Wrap("sink "+t.sink.Name(), errors.New(detail)), Detail: detail}
+}
+
+// Stop waits until nothing runs any more: late attempts and optional sinks. No
+// Deliver may begin after it was called. The error is ctx's.
+func (d *Deliverer) Stop(ctx context.Context) error {
+	d.mu.Lock()
+	if d.running == 0 {
+		d.mu.Unlock()
+		return nil
+	}
+	if d.idle == nil {
+		d.idle = make(chan struct{})
+	}
+	idle := d.idle
+	d.mu.Unlock()
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (d *Deliverer) enter() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.running++
+}
+
+func (d *Deliverer) exit() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.running--; d.running == 0 && d.idle != nil {
+		close(d.idle)
+		d.idle = nil
+	}
+}

@@ -1,0 +1,113 @@
+package delivery
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"mxhook/inbound/status"
+	"mxhook/sinks"
+)
+
+// round is the delivery of one message: the events that run for it.
+type round struct {
+	deliverer *Deliverer
+	cancel    context.CancelFunc
+
+	mu       sync.Mutex
+	outcomes []sinks.Outcome // of the required events; BudgetExceeded until it is in
+	missing  int             // of these, how many are not in
+	closed   bool            // the reply is being chosen: what comes now is late
+	complete chan struct{}   // closed when missing is 0
+	open     int             // who may still need the context: the events that run, and Deliver
+}
+
+func newRound(d *Deliverer, cancel context.CancelFunc, required, optional int) *round {
+	r := &round{deliverer: d, cancel: cancel, outcomes: make([]sinks.Outcome, required),
+		missing: required, complete: make(chan struct{}), open: 1 + required + optional}
+	for i := range r.outcomes {
+		r.outcomes[i].Err = status.BudgetExceeded.Wrap(op, nil)
+	}
+	if required == 0 {
+		close(r.complete)
+	}
+	return r
+}
+
+// start runs one event; index is its place among the required ones, -1 for an
+// optional one.
+func (r *round) start(ctx context.Context, t task, index int) {
+	r.deliverer.enter()
+	data := t.event.Data.Retain()
+	go func() {
+		defer r.deliverer.exit()
+		defer r.leave()
+		defer data.Release()
+		begin := time.Now()
+		o := failed(t, "gave no outcome")
+		defer func() { r.report(t, index, o, time.Since(begin)) }() // also when the sink ends the goroutine
+		o = r.deliverer.run(ctx, t)
+	}()
+}
+
+// report takes an outcome, on time or late. It is logged and counted before the
+// reply can be chosen because of it.
+func (r *round) report(t task, index int, o sinks.Outcome, took time.Duration) {
+	d := r.deliverer
+	r.mu.Lock()
+	late := r.closed
+	if index >= 0 && !late {
+		r.outcomes[index] = o
+	}
+	r.mu.Unlock()
+	d.note(t, index < 0, late, o, took)
+	if late && d.config.Late != nil {
+		d.config.Late(t.event, t.sink.Name(), o)
+	}
+	if index < 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.missing--; r.missing == 0 {
+		close(r.complete)
+	}
+}
+
+// close ends the time for outcomes and returns them. Who hasn't said anything has
+// used up the budget.
+func (r *round) close() []sinks.Outcome {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	return r.outcomes
+}
+
+// leave ends the context when nobody needs it any more.
+func (r *round) leave() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.open--; r.open == 0 {
+		r.cancel()
+	}
+}
+
+// note logs and counts an outcome.
+func (d *Deliverer) note(t task, optional, late bool, o sinks.Outcome, took time.Duration) {
+	c := status.ConditionOf(o.Err)
+	if d.config.Observer != nil {
+		d.config.Observer.Outcome(t.sink.Name(), c, took, late)
+	}
+	level, what := slog.LevelInfo, "delivered"
+	switch {
+	case c == status.SinkOperator || c == status.LocalError || c == status.NoStorage:
+		level, what = slog.LevelError, "deferred"
+	case o.Class() == status.Permanent:
+		level, what = slog.LevelWarn, "refused"
+	case o.Class() == status.Temporary:
+		level, what = slog.LevelWarn, "deferred"
+	}
+	d.log.Log(context.Background(), level, what, "event", t.event.ID, "route", t.event.Route, "sink", t.sink.Name(),
+		"condition", c.Name(), "detail", o.Detail, "attempts", o.Attempts, "took", took, "optional", optional, "late", late)
+}

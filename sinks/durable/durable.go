@@ -1,0 +1,118 @@
+// Package durable writes files that are there after a power failure once it has
+// said so: the content is fsynced before the file gets its name, and the folder is
+// fsynced after. A reader sees the old file or the whole new one, never a part.
+//
+// Errors are those of the file system (*fs.PathError, *os.LinkError), for errors.Is
+// with syscall.ENOSPC and the like. It is safe for concurrent use, also for one
+// name: the last rename wins.
+package durable
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// tempPrefix marks a file that a crash left half written. Nothing reads it.
+const tempPrefix = ".mxhook-"
+
+// WriteFile makes the file name in dir of what write writes, mode 0600. When it
+// returns nil, content and name are on stable storage. On an error nothing is left
+// but what was there before, unless the folder's own fsync failed, where the new
+// file stands under its name but may be gone after a crash.
+func WriteFile(dir, name string, write func(io.Writer) error) error {
+	if name == "" || name == "." || name == ".." || strings.ContainsRune(name, filepath.Separator) {
+		return &fs.PathError{Op: "create", Path: name, Err: fs.ErrInvalid}
+	}
+	f, err := os.CreateTemp(dir, tempPrefix+"*.tmp")
+	if err != nil {
+		return err
+	}
+	if err := fill(f, write); err != nil {
+		os.Remove(f.Name())
+		return err
+	}
+	if err := os.Rename(f.Name(), filepath.Join(dir, name)); err != nil {
+		os.Remove(f.Name())
+		return err
+	}
+	return SyncDir(dir)
+}
+
+// fill writes, syncs and closes f.
+func fill(f *os.File, write func(io.Writer) error) (err error) {
+	defer func() {
+		if closeErr := f.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	if err := write(f); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// SyncDir makes the names in dir durable. A file system that can't sync folders
+// (EINVAL) has nothing to be waited for.
+func SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) {
+		return err
+	}
+	return nil
+}
+
+// MkdirAll makes dir and its missing parents, mode 0700, durably.
+func MkdirAll(dir string) error {
+	info, err := os.Stat(dir)
+	switch {
+	case err == nil && info.IsDir():
+		return nil
+	case err == nil:
+		return &fs.PathError{Op: "mkdir", Path: dir, Err: syscall.ENOTDIR}
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	parent := filepath.Dir(filepath.Clean(dir))
+	if err := MkdirAll(parent); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return SyncDir(parent)
+}
+
+// IsStorage tells whether err says that the storage can't take more now: no space,
+// quota, I/O error, or a file system that turned read-only.
+func IsStorage(err error) bool {
+	for _, e := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.EROFS, syscall.ENOMEM} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// Reason says in words without paths why a write failed, for logs and errors.
+func Reason(err error) string {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno.Error()
+	}
+	switch {
+	case errors.Is(err, fs.ErrInvalid):
+		return "invalid name"
+	case errors.Is(err, io.ErrShortWrite):
+		return "short write"
+	}
+	return "write failed"
+}

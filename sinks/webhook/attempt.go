@@ -1,0 +1,206 @@
+package webhook
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mxhook/inbound/status"
+)
+
+const (
+	// textTime and drainTime bound how long an answer's body is read after its status
+	// is known: for the text of a refusal, or only to keep the connection.
+	textTime  = 2 * time.Second
+	drainTime = 250 * time.Millisecond
+)
+
+// errNoAnswer stands for a failed attempt towards the retry loop; what it was is
+// in delivery.last.
+var errNoAnswer = errors.New("webhook: no answer")
+
+// again tells the retry loop whether to go on, and backoff how long to wait.
+func (d *delivery) again() (bool, error) {
+	if !d.last.retry {
+		return false, nil
+	}
+	_, ok := pause(d.ctx, d.sink.config.Backoff, d.attempts, d.last.after, 1, time.Now())
+	return ok, nil
+}
+
+func (d *delivery) backoff(time.Duration, time.Duration, int, *http.Response) time.Duration {
+	wait, _ := pause(d.ctx, d.sink.config.Backoff, d.attempts, d.last.after, jitter(), time.Now())
+	return wait
+}
+
+// RoundTrip makes one attempt, or two when a connection that was kept alive turns
+// out to be dead. It returns the bare status.
+func (d *delivery) RoundTrip(req *http.Request) (*http.Response, error) {
+	for {
+		if d.ctx.Err() != nil {
+			if d.attempts == 0 {
+				d.last = failure{ended: true}.classify(d.sink.op(), d.sink.target.hostPort())
+			}
+			d.last.retry = false
+			return nil, errNoAnswer
+		}
+		code, stale := d.attempt(req)
+		if stale && !d.renewed {
+			d.renewed = true
+			continue
+		}
+		if code == 0 {
+			return nil, errNoAnswer
+		}
+		return &http.Response{StatusCode: code, Header: http.Header{}, Body: http.NoBody, Request: req}, nil
+	}
+}
+
+// attempt sends the request once and leaves its result in d.last. code is 0 when
+// no answer came; stale tells that a kept connection was dead before any answer.
+func (d *delivery) attempt(req *http.Request) (code int, stale bool) {
+	s := d.sink
+	d.attempts++
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(d.ctx), s.config.Timeout)
+	defer cancel()
+	t := &tracer{written: make(chan struct{})}
+	stop := context.AfterFunc(d.ctx, func() {
+		if !t.isWritten() {
+			t.ended.Store(true)
+			cancel()
+		}
+	})
+	defer stop()
+
+	signature, err := d.content.sign(d.event.ID, start.Unix(), s.config.Secrets)
+	if err != nil {
+		d.finish(failure{source: true}.classify(s.op(), s.target.hostPort()), start)
+		return 0, false
+	}
+	out := req.Clone(httptrace.WithClientTrace(ctx, t.trace()))
+	authorization := req.Header.Get("Authorization") // from the URL's userinfo
+	out.Header = s.header(d.event, &d.content, d.attempts, start, signature)
+	if authorization != "" && out.Header.Get("Authorization") == "" {
+		out.Header.Set("Authorization", authorization)
+	}
+	if s.host != "" {
+		out.Host = s.host
+	}
+	out.Body, out.ContentLength, out.GetBody = d.body(&t.source), d.content.body.Size(), nil
+
+	resp, err := s.transport.RoundTrip(out)
+	if err != nil {
+		f := t.failure(err, ctx)
+		d.finish(f.classify(s.op(), s.target.hostPort()), start)
+		return 0, t.reused.Load() && !f.answered && !f.timedOut && !f.ended && !f.source && !isTimeout(err)
+	}
+	return d.answered(ctx, cancel, t, resp, start), false
+}
+
+// body returns the payload for the connection. A size of 0 must be http.NoBody, or
+// the length would count as unknown.
+func (d *delivery) body(failed *atomic.Bool) io.ReadCloser {
+	if d.content.body.Size() == 0 {
+		return http.NoBody
+	}
+	return source{d.content.open(), failed}
+}
+
+// answered takes an answer. A yes counts only when the whole request was sent:
+// net/http gives up sending once an answer is complete.
+func (d *delivery) answered(ctx context.Context, cancel context.CancelFunc, t *tracer, resp *http.Response, start time.Time) int {
+	s := d.sink
+	defer resp.Body.Close()
+	if resp.StatusCode/100 == 2 && !t.waitWritten(ctx) {
+		f := t.failure(errNoAnswer, ctx)
+		f.early = !f.timedOut && !f.ended && !f.source
+		d.finish(f.classify(s.op(), s.target.hostPort()), start)
+		return 0
+	}
+	a := answer{code: resp.StatusCode, header: resp.Header}
+	limit, wanted := drainTime, needsBody(a.code, a.header, s.config.RejectOn)
+	if wanted {
+		limit = textTime
+	}
+	timer := time.AfterFunc(limit, cancel)
+	defer timer.Stop()
+	if body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)); err == nil && wanted {
+		a.body = body
+	}
+	r, warning := classify(s.op(), a, s.config.RejectOn, time.Now())
+	if warning != "" {
+		s.log.Warn(warning, "event", d.event.ID, "status", a.code)
+	}
+	d.finish(r, start)
+	return a.code
+}
+
+// finish notes what an attempt came to.
+func (d *delivery) finish(r result, start time.Time) {
+	d.last = r
+	took := time.Since(start)
+	c := status.ConditionOf(r.err)
+	if o := d.sink.config.Observer; o != nil {
+		o.Attempt(d.sink.config.Name, c, took)
+	}
+	d.sink.log.Debug("attempt", "event", d.event.ID, "attempt", d.attempts, "outcome", c.Name(), "detail", r.detail, "took", took)
+}
+
+// tracer notes how far an attempt came. Its hooks run on net/http's goroutines.
+type tracer struct {
+	once     sync.Once
+	written  chan struct{} // closed when writing ended
+	whole    atomic.Bool   // it ended without error
+	answer   atomic.Bool
+	reused   atomic.Bool
+	tlsBegan atomic.Bool
+	tlsDone  atomic.Bool
+	ended    atomic.Bool
+	source   atomic.Bool
+}
+
+func (t *tracer) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GotConn:              func(i httptrace.GotConnInfo) { t.reused.Store(i.Reused) },
+		GotFirstResponseByte: func() { t.answer.Store(true) },
+		TLSHandshakeStart:    func() { t.tlsBegan.Store(true) },
+		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
+			if err == nil {
+				t.tlsDone.Store(true)
+			}
+		},
+		WroteRequest: func(i httptrace.WroteRequestInfo) {
+			t.once.Do(func() {
+				t.whole.Store(i.Err == nil)
+				close(t.written)
+			})
+		},
+	}
+}
+
+func (t *tracer) isWritten() bool { return t.whole.Load() }
+
+// waitWritten waits until writing has ended and tells whether all was written.
+func (t *tracer) waitWritten(ctx context.Context) bool {
+	select {
+	case <-t.written:
+	case <-ctx.Done():
+	}
+	return t.isWritten()
+}
+
+func (t *tracer) failure(err error, ctx context.Context) failure {
+	return failure{
+		err: err, written: t.isWritten(), answered: t.answer.Load(),
+		handshaking: t.tlsBegan.Load() && !t.tlsDone.Load(),
+		timedOut:    errors.Is(ctx.Err(), context.DeadlineExceeded),
+		ended:       t.ended.Load(), source: t.source.Load(),
+	}
+}

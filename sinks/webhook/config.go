@@ -1,0 +1,235 @@
+// Package webhook delivers events by HTTP POST, signed as Standard Webhooks want
+// it, with Content-Length and Content-Digest so that a truncated request can't be
+// taken for a whole one (RFC 9530).
+//
+// A Sink never follows a redirect, never uses the environment's proxies, reads at
+// most 64 KiB of an answer, and names no path, query, user, header value or secret
+// in an error or a log. What an answer means for the sender is one pure function,
+// classify; what a failure without an answer means is another, failure.classify.
+// Attempts go on inside the budget (the context of Deliver) alone; an attempt whose
+// request is written goes on to its own timeout, so that a late yes is known.
+//
+// It keeps no state between events but its connections, and is safe for concurrent
+// use. Sources: RFC 9110, RFC 9530, Standard Webhooks 1.0.
+package webhook
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/textproto"
+	"slices"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+
+	"mxhook/sinks"
+	"mxhook/sinks/payload"
+)
+
+// Config says where and how to post. Only Name and URL are needed.
+type Config struct {
+	Name    string
+	URL     string // http or https; {name} in path and query stands for a capture of the recipient
+	Format  Format // default FormatMxhook
+	Secrets [][]byte
+	Headers map[string]string // added to each request; what mxhook sets itself stays
+	Timeout time.Duration     // one attempt; default 25 s
+	// Attempts inside the budget, default 2. A connection that was kept alive and
+	// turns out to be dead is renewed once without counting.
+	Attempts    int
+	Concurrency int          // requests at once, default 64
+	FanOut      sinks.FanOut // default FanOutMessage; a URL with captures is FanOutRecipient
+	Include     payload.Include
+	RejectOn    []int       // default 406
+	TLS         *tls.Config // nil: system roots; TLS 1.2 is the least in any case
+	Version     string      // for User-Agent
+	// Backoff is the wait before the second attempt, doubled for each further one
+	// and spread by half to one and a half; default 500 ms.
+	Backoff time.Duration
+	// Resolver looks up the URL's host; nil is the system's.
+	Resolver *net.Resolver
+	Log      *slog.Logger // nil: silent
+	Observer sinks.Observer
+}
+
+// Format names a payload format.
+type Format string
+
+// The formats of this version.
+const (
+	FormatMxhook Format = "mxhook" // the native JSON
+	FormatRaw    Format = "raw"    // message/rfc822 with trace fields
+)
+
+const (
+	maxAnswer       = 64 << 10 // octets of an answer's body that are read
+	maxAnswerHeader = 64 << 10
+	connectTimeout  = 10 * time.Second
+	idleTimeout     = 30 * time.Second
+)
+
+// reserved are the fields of a request that a configuration can't set: ours, and
+// those that belong to the connection.
+var reserved = []string{
+	"User-Agent", "Content-Type", "Content-Length", "Content-Digest", "Content-Encoding", "Webhook-Id",
+	"Webhook-Timestamp", "Webhook-Signature", "Idempotency-Key", "Accept", "X-Mxhook-Attempt", "X-Mxhook-Route",
+	"Connection", "Keep-Alive", "Transfer-Encoding", "Trailer", "Te", "Upgrade", "Expect", "Proxy-Connection",
+}
+
+// Sink posts events to one URL.
+type Sink struct {
+	config    Config
+	target    target
+	headers   http.Header
+	host      string // Host of the request when a header sets it
+	transport *http.Transport
+	slots     chan struct{}
+	log       *slog.Logger
+}
+
+// New returns a Sink. It opens no connection. The errors say what is wrong with
+// the configuration and hold nothing secret.
+func New(c Config) (*Sink, error) {
+	c = c.withDefaults()
+	if c.Name == "" {
+		return nil, errors.New("a webhook needs a name")
+	}
+	t, err := parseTarget(c.URL)
+	if err != nil {
+		return nil, fmt.Errorf("webhook %q: %w", c.Name, err)
+	}
+	if err := c.validate(); err != nil {
+		return nil, fmt.Errorf("webhook %q: %w", c.Name, err)
+	}
+	s := &Sink{config: c, target: t, slots: make(chan struct{}, c.Concurrency), log: c.Log.With("sink", c.Name)}
+	if len(t.captures) > 0 {
+		s.config.FanOut = sinks.FanOutRecipient
+	}
+	if err := s.setHeaders(c.Headers); err != nil {
+		return nil, fmt.Errorf("webhook %q: %w", c.Name, err)
+	}
+	s.transport = newTransport(c)
+	return s, nil
+}
+
+func (c Config) withDefaults() Config {
+	if c.Format == "" {
+		c.Format = FormatMxhook
+	}
+	if c.Timeout == 0 {
+		c.Timeout = 25 * time.Second
+	}
+	if c.Attempts == 0 {
+		c.Attempts = 2
+	}
+	if c.Concurrency == 0 {
+		c.Concurrency = 64
+	}
+	if c.FanOut == "" {
+		c.FanOut = sinks.FanOutMessage
+	}
+	if c.RejectOn == nil {
+		c.RejectOn = []int{http.StatusNotAcceptable}
+	}
+	if c.Backoff == 0 {
+		c.Backoff = 500 * time.Millisecond
+	}
+	if c.Version == "" {
+		c.Version = "devel"
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func (c Config) validate() error {
+	switch {
+	case c.Format != FormatMxhook && c.Format != FormatRaw:
+		return fmt.Errorf("unknown format %q", c.Format)
+	case c.FanOut != sinks.FanOutMessage && c.FanOut != sinks.FanOutRecipient:
+		return fmt.Errorf("unknown fan_out %q", c.FanOut)
+	case !slices.Contains([]string{"", "inline", "metadata"}, c.Include.Attachments),
+		!slices.Contains([]string{"", "none", "inline"}, c.Include.Raw):
+		return errors.New("include: not available in this version")
+	case c.Timeout < 0 || c.Attempts < 0 || c.Concurrency < 0 || c.Backoff < 0:
+		return errors.New("timeout, attempts, concurrency and backoff must be positive")
+	case !httpguts.ValidHeaderFieldValue(c.Version):
+		return errors.New("the version doesn't fit into a header field")
+	}
+	for _, key := range c.Secrets {
+		if len(key) == 0 {
+			return errors.New("a secret is empty")
+		}
+	}
+	for _, code := range c.RejectOn {
+		if code < 400 || code > 599 {
+			return fmt.Errorf("reject_on: %d is not a status of 400 to 599", code)
+		}
+	}
+	return nil
+}
+
+// setHeaders takes the configured fields, except those that mxhook sets itself.
+func (s *Sink) setHeaders(configured map[string]string) error {
+	s.headers = http.Header{}
+	for name, value := range configured {
+		if !httpguts.ValidHeaderFieldName(name) {
+			return fmt.Errorf("headers: %q is not a header field's name", name)
+		}
+		if !httpguts.ValidHeaderFieldValue(value) {
+			return fmt.Errorf("headers: the value of %q has characters that no header field may have", name)
+		}
+		switch key := textproto.CanonicalMIMEHeaderKey(name); {
+		case slices.Contains(reserved, key):
+			s.log.Warn("header ignored, mxhook sets it itself", "header", key)
+		case key == "Host":
+			s.host = value
+		default:
+			s.headers.Set(key, value)
+		}
+	}
+	return nil
+}
+
+// newTransport returns the connections of one sink: none is shared with another.
+func newTransport(c Config) *http.Transport {
+	conf := &tls.Config{}
+	if c.TLS != nil {
+		conf = c.TLS.Clone()
+	}
+	if conf.MinVersion < tls.VersionTLS12 {
+		conf.MinVersion = tls.VersionTLS12
+	}
+	dialer := &net.Dialer{Timeout: connectTimeout, KeepAlive: 15 * time.Second, Resolver: c.Resolver}
+	return &http.Transport{
+		Proxy:                  nil, // never the environment's
+		DialContext:            dialer.DialContext,
+		TLSClientConfig:        conf,
+		TLSHandshakeTimeout:    connectTimeout,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           c.Concurrency,
+		MaxIdleConnsPerHost:    c.Concurrency,
+		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: maxAnswerHeader,
+		DisableCompression:     true,
+		WriteBufferSize:        32 << 10,
+	}
+}
+
+// Name returns the sink's name in the configuration.
+func (s *Sink) Name() string { return s.config.Name }
+
+// FanOut says how many recipients an event may carry.
+func (s *Sink) FanOut() sinks.FanOut { return s.config.FanOut }
+
+// Captures returns the names of the captures that the URL needs, in the order of
+// their first use.
+func (s *Sink) Captures() []string { return slices.Clone(s.target.captures) }
+
+// Close closes the connections that wait for use. Deliver must have returned.
+func (s *Sink) Close() { s.transport.CloseIdleConnections() }

@@ -1,0 +1,128 @@
+package webhook
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"hash"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"mxhook/sinks"
+	"mxhook/sinks/payload"
+)
+
+// smallBody is the size up to which a payload is held in memory instead of being
+// generated anew for each pass.
+const smallBody = 64 << 10
+
+// content is the payload of one event with what stays the same over its attempts.
+type content struct {
+	body   *payload.Body
+	small  []byte // the payload, if it is small
+	digest string // Content-Digest, "" before the first pass
+}
+
+func (c *content) open() io.ReadCloser {
+	if c.small != nil {
+		return io.NopCloser(bytes.NewReader(c.small))
+	}
+	return c.body.Open()
+}
+
+// sign reads the payload once and returns webhook-signature for this id and
+// timestamp; the first pass also makes the digest. Without secrets and with the
+// digest known nothing is read.
+func (c *content) sign(id string, timestamp int64, secrets [][]byte) (signature string, err error) {
+	macs := make([]hash.Hash, 0, len(secrets))
+	var all []io.Writer
+	for _, key := range secrets {
+		mac := hmac.New(sha256.New, key)
+		io.WriteString(mac, id+"."+strconv.FormatInt(timestamp, 10)+".")
+		macs, all = append(macs, mac), append(all, mac)
+	}
+	digest := sha256.New()
+	if c.digest == "" {
+		all = append(all, digest)
+	}
+	if len(all) > 0 {
+		if err := c.pass(io.MultiWriter(all...)); err != nil {
+			return "", err
+		}
+	}
+	if c.digest == "" {
+		c.digest = "sha-256=:" + base64.StdEncoding.EncodeToString(digest.Sum(nil)) + ":"
+	}
+	signatures := make([]string, 0, len(macs))
+	for _, mac := range macs {
+		signatures = append(signatures, "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	}
+	return strings.Join(signatures, " "), nil
+}
+
+// pass writes the payload to w.
+func (c *content) pass(w io.Writer) error {
+	if c.small == nil && c.body.Size() <= smallBody {
+		r := c.body.Open()
+		p, err := io.ReadAll(r)
+		if closeErr := r.Close(); err == nil {
+			err = closeErr
+		}
+		if err != nil {
+			return err
+		}
+		if int64(len(p)) != c.body.Size() {
+			return io.ErrUnexpectedEOF
+		}
+		c.small = p
+	}
+	r := c.open()
+	n, err := io.Copy(w, r)
+	if closeErr := r.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil && n != c.body.Size() {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// header returns the fields of one attempt. None holds anything of the mail; the
+// route's name is the operator's.
+func (s *Sink) header(e *sinks.Event, c *content, attempt int, now time.Time, signature string) http.Header {
+	h := s.headers.Clone()
+	h.Set("User-Agent", "mxhook/"+s.config.Version)
+	h.Set("Accept", "*/*")
+	h.Set("Content-Type", c.body.ContentType())
+	h.Set("Content-Digest", c.digest)
+	h.Set("Webhook-Id", e.ID)
+	h.Set("Webhook-Timestamp", strconv.FormatInt(now.Unix(), 10))
+	if signature != "" {
+		h.Set("Webhook-Signature", signature)
+	}
+	h.Set("Idempotency-Key", e.ID)
+	h.Set("X-Mxhook-Attempt", strconv.Itoa(attempt))
+	h.Set("X-Mxhook-Route", url.PathEscape(e.Route))
+	return h
+}
+
+// source reads the payload for the connection and notes when that fails, which is
+// then no fault of the sink.
+type source struct {
+	io.ReadCloser
+	failed *atomic.Bool
+}
+
+func (s source) Read(p []byte) (int, error) {
+	n, err := s.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		s.failed.Store(true)
+	}
+	return n, err
+}

@@ -116,10 +116,17 @@ var (
 	SinkTooBig      = row("sink_too_big", 552, 5, 3, 4, "message too big for the destination")
 )
 
-// The replies to commands that change nothing.
+// The replies of a session in which all goes well.
 var (
-	NotVerified = row("vrfy", 252, 2, 5, 0, "send some mail, I'll try my best")
-	Help        = row("help", 214, 2, 0, 0, "see RFC 5321")
+	ReadyForTLS       = row("ready_for_tls", 220, 2, 0, 0, "ready to start TLS")
+	Bye               = row("bye", 221, 2, 0, 0, "closing the connection")
+	Done              = row("done", 250, 2, 0, 0, "OK")
+	SenderAccepted    = row("sender_accepted", 250, 2, 1, 0, "sender OK")
+	RecipientAccepted = row("recipient_accepted", 250, 2, 1, 5, "recipient OK")
+	ChunkReceived     = row("chunk_received", 250, 2, 0, 0, "chunk received")
+	NotVerified       = row("vrfy", 252, 2, 5, 0, "send some mail, I'll try my best")
+	Help              = row("help", 214, 2, 0, 0, "see RFC 5321")
+	StartMailInput    = row("start_mail_input", 354, 0, 0, 0, "end data with <CR><LF>.<CR><LF>")
 )
 
 // All returns every row, in the order of the table. The slice is the caller's.
@@ -133,6 +140,6 @@ func All() []*Condition {
 		Delivered, AlreadyDelivered, MessageTooBig, AmbiguousEnd, MailLoop, PolicyDMARC, PolicySPF, VerdictUnavailable,
 		ConditionsNotMet, InProgress, BudgetExceeded, PartlyDelivered, LocalError,
 		SinkUnavailable, SinkTimeout, SinkDNS, SinkTLS, SinkFailed, SinkBusy, SinkOperator, SinkDeferred, SinkRefused, SinkTooBig,
-		NotVerified, Help,
+		ReadyForTLS, Bye, Done, SenderAccepted, RecipientAccepted, ChunkReceived, NotVerified, Help, StartMailInput,
 	}
 }

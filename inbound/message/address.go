@@ -1,0 +1,348 @@
+package message
+
+import "strings"
+
+// ParseAddresses reads an address list (RFC 5322 3.4) as it stands in a header
+// field, unfolded or not. It never fails: it lists every address that it can see,
+// flattens groups, decodes names, and keeps addresses as they are written. Its cost
+// is linear. ok is false when the list was not well formed.
+func ParseAddresses(s string) (list []Address, ok bool) {
+	p := newParser(nil, 0, Options{SMTPUTF8: true})
+	list = p.addresses(p.unfold([]byte(s), ""), "")
+	return list, len(p.msg.Defects) == 0
+}
+
+// addresses reads an unfolded address field.
+func (p *parser) addresses(s, num string) []Address {
+	a := addressScanner{parser: p, s: s, num: num, words: wordScanner{s: s}}
+	a.scan()
+	if a.bad {
+		p.defect(num, DefectAddress, "an address list that is not well formed")
+	}
+	return a.list
+}
+
+// addressScanner reads an address list from left to right. What belongs to the
+// current mailbox is collected in phrase, angle and comment until a comma.
+type addressScanner struct {
+	*parser
+	s, num string
+	i      int
+	words  wordScanner
+	list   []Address
+	bad    bool
+
+	phrase  []token
+	angle   string
+	hasAddr bool   // there was an angle-addr
+	comment string // the last one
+	group   bool
+
+	noQuotes, noComments bool // one was found unclosed: its sign is text
+}
+
+// token is a word outside angle brackets.
+type token struct {
+	raw    string // as written
+	text   string // without quotes
+	at     bool   // has an '@' outside quotes
+	quoted bool
+}
+
+func (a *addressScanner) scan() {
+	for a.i < len(a.s) {
+		if len(a.list) >= a.lim.Addresses {
+			a.defect(a.num, DefectAddressLimit, "too many addresses in a field")
+			return
+		}
+		switch c := a.s[a.i]; c {
+		case ' ', '\t':
+			a.i++
+		case ',', ';':
+			if c == ';' && !a.group {
+				a.bad = true
+			}
+			a.group = a.group && c != ';'
+			a.i++
+			a.flush()
+		case '<':
+			a.angleAddr()
+		case '>', ')', ']':
+			a.bad = true
+			a.i++
+		case ':':
+			a.i++
+			a.group = true
+			a.dropName()
+		case '(':
+			a.readComment()
+		default:
+			a.word()
+		}
+	}
+	if len(a.list) < a.lim.Addresses {
+		a.flush()
+	}
+}
+
+// dropName forgets the name of a group, but not an address before the colon.
+func (a *addressScanner) dropName() {
+	for _, t := range a.phrase {
+		if t.at {
+			a.bad = true
+			a.flush()
+			return
+		}
+	}
+	a.phrase, a.comment = nil, ""
+}
+
+// readComment reads a comment, which may nest. An unclosed one is text.
+func (a *addressScanner) readComment() {
+	if a.noComments {
+		a.i++
+		return
+	}
+	var b strings.Builder
+	depth := 0
+	for i := a.i; i < len(a.s); i++ {
+		switch c := a.s[i]; {
+		case c == '\\' && i+1 < len(a.s):
+			i++
+			b.WriteByte(a.s[i])
+			continue
+		case c == '(':
+			if depth++; depth == 1 {
+				continue
+			}
+		case c == ')':
+			if depth--; depth == 0 {
+				a.i = i + 1
+				a.comment = strings.TrimSpace(b.String())
+				return
+			}
+		}
+		b.WriteByte(a.s[i])
+	}
+	a.noComments, a.bad = true, true
+	a.i++
+}
+
+// angleAddr reads what stands between '<' and '>'. A '>' may be missing: a comma
+// after an address, or another '<', ends it too.
+func (a *addressScanner) angleAddr() {
+	if a.hasAddr {
+		a.bad = true
+		a.flush()
+	}
+	start := a.i + 1
+	i := start
+	at, quoted := false, false
+scan:
+	for ; i < len(a.s); i++ {
+		switch c := a.s[i]; {
+		case quoted:
+			if c == '\\' {
+				i++
+			} else if c == '"' {
+				quoted = false
+			}
+		case c == '"' && !a.noQuotes:
+			quoted = true
+		case c == '@':
+			at = true
+		case c == '>':
+			break scan
+		case c == '<' || c == ',' && at && a.s[start] != '@':
+			a.bad = true
+			break scan
+		}
+	}
+	if quoted {
+		a.noQuotes, a.bad = true, true
+		a.angleAddr()
+		return
+	}
+	i = min(i, len(a.s))
+	inner := strings.TrimSpace(a.s[start:i])
+	if i < len(a.s) && a.s[i] == '>' {
+		i++
+	} else {
+		a.bad = true
+	}
+	a.i = i
+	if inner == "" && i < len(a.s) && a.s[i-1] != '>' {
+		return // "<<"
+	}
+	a.angle, a.hasAddr = cleanAngle(inner), true
+}
+
+// cleanAngle takes off a source route, comments and a mailto: that do not belong
+// to the address.
+func cleanAngle(s string) string {
+	if len(s) > 7 && strings.EqualFold(s[:7], "mailto:") {
+		s = s[7:]
+	}
+	if s != "" && s[0] == '@' {
+		if _, rest, ok := strings.Cut(s, ":"); ok {
+			s = rest
+		}
+	}
+	if strings.HasSuffix(s, ")") && s[0] != '"' {
+		s, _, _ = strings.Cut(s, "(")
+	}
+	return neutral(strings.TrimSpace(s))
+}
+
+// word reads a word: atoms, quoted strings and domain literals without a blank
+// between them. Blanks around an '@' do not end it.
+func (a *addressScanner) word() {
+	start := a.i
+	var text strings.Builder
+	at, quoted := false, false
+loop:
+	for a.i < len(a.s) {
+		c := a.s[a.i]
+		switch {
+		case c == '"' && !a.noQuotes:
+			if !a.quotedString(&text) {
+				continue
+			}
+			quoted = true
+			continue
+		case c == '[' && at:
+			end := strings.IndexAny(a.s[a.i:], "],<>")
+			if end < 0 {
+				end = len(a.s) - a.i - 1
+			}
+			text.WriteString(a.s[a.i : a.i+end+1])
+			a.i += end + 1
+			continue
+		case c == '=' && a.encodedWord(&text):
+			continue
+		case c == ' ' || c == '\t':
+			if !a.bridges(start) {
+				break loop
+			}
+			a.i++
+			continue
+		case strings.IndexByte(",;<>():", c) >= 0:
+			break loop
+		case c == '@':
+			at = true
+		case c == '"':
+			a.i++
+			continue
+		}
+		text.WriteByte(c)
+		a.i++
+	}
+	raw := a.s[start:a.i]
+	a.phrase = append(a.phrase, token{raw: raw, text: text.String(), at: at, quoted: quoted})
+}
+
+// bridges tells whether the blanks at a.i stand beside an '@', so that the word
+// that began at start goes on behind them.
+func (a *addressScanner) bridges(start int) bool {
+	if a.i > start && a.s[a.i-1] == '@' {
+		return true
+	}
+	j := a.i
+	for j < len(a.s) && j-a.i < 8 && (a.s[j] == ' ' || a.s[j] == '\t') {
+		j++
+	}
+	return j < len(a.s) && a.s[j] == '@'
+}
+
+// quotedString adds the quoted string at a.i to text. An unclosed one is text.
+func (a *addressScanner) quotedString(text *strings.Builder) bool {
+	var b strings.Builder
+	for i := a.i + 1; i < len(a.s); i++ {
+		switch c := a.s[i]; {
+		case c == '\\' && i+1 < len(a.s):
+			i++
+			b.WriteByte(a.s[i])
+		case c == '"':
+			text.WriteString(b.String())
+			a.i = i + 1
+			return true
+		default:
+			b.WriteByte(c)
+		}
+	}
+	a.noQuotes, a.bad = true, true
+	return false
+}
+
+// encodedWord adds the encoded word at a.i to text as it stands, even if it holds
+// commas or blanks as no encoded word should.
+func (a *addressScanner) encodedWord(text *strings.Builder) bool {
+	w, ok := a.words.at(a.i)
+	if !ok || len(w.text) > 1000 || strings.ContainsAny(w.text, "<>@\"") {
+		return false
+	}
+	text.WriteString(a.s[a.i:w.next])
+	a.i = w.next
+	return true
+}
+
+// flush ends the current mailbox.
+func (a *addressScanner) flush() {
+	phrase, angle, hasAddr, comment := a.phrase, a.angle, a.hasAddr, a.comment
+	a.phrase, a.angle, a.hasAddr, a.comment = a.phrase[:0], "", false, ""
+	if hasAddr {
+		// An address in the phrase is a name that looks like one.
+		name := a.name(phrase)
+		if name == "" {
+			name = a.decodeWords(comment, a.num)
+		}
+		a.add(name, angle)
+		return
+	}
+	var before []token
+	found := false
+	for _, t := range phrase {
+		if !t.at {
+			before = append(before, t)
+			continue
+		}
+		found = true
+		name := a.name(before)
+		a.bad = a.bad || len(before) > 0
+		before = nil
+		if name == "" {
+			name = a.decodeWords(comment, a.num)
+		}
+		a.add(name, neutral(strings.Join(strings.Fields(t.raw), "")))
+	}
+	switch {
+	case found || len(phrase) == 0:
+	case len(phrase) == 1 && !phrase[0].quoted && !strings.Contains(phrase[0].raw, "=?"):
+		a.bad = true
+		a.add(a.decodeWords(comment, a.num), neutral(phrase[0].raw))
+	default:
+		a.bad = true
+		a.add(a.name(phrase), "")
+	}
+}
+
+func (a *addressScanner) add(name, address string) {
+	if name == "" && address == "" {
+		return
+	}
+	if len(a.list) < a.lim.Addresses {
+		a.list = append(a.list, Address{Name: name, Address: address})
+	}
+}
+
+// name joins the words of a phrase and decodes it.
+func (a *addressScanner) name(words []token) string {
+	if len(words) == 0 {
+		return ""
+	}
+	texts := make([]string, len(words))
+	for i, t := range words {
+		texts[i] = t.text
+	}
+	return strings.TrimSpace(a.decodeWords(strings.Join(texts, " "), a.num))
+}

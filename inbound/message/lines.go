@@ -1,0 +1,143 @@
+package message
+
+import (
+	"bytes"
+	"errors"
+	"io"
+)
+
+const (
+	blockSize   = 64 << 10
+	maxLineSize = 998 // RFC 5322 2.1.1, without the line end
+)
+
+// line is one line of a message with its line end, or a piece of one that is
+// longer than the buffer.
+type line struct {
+	data  []byte // valid until the next call of next
+	start int64  // offset of data in the message
+	first bool   // data begins a line
+	eol   int    // octets of the line end: 2, 1, or 0 for a piece or at the end
+}
+
+// content returns the line without its line end. A CR that stands before the line
+// end stays.
+func (l line) content() []byte { return l.data[:len(l.data)-l.eol] }
+
+// end returns the offset after the line.
+func (l line) end() int64 { return l.start + int64(len(l.data)) }
+
+// lineReader cuts a message into lines, with one buffer, and notes on its way what
+// is wrong with the line ends. Only LF ends a line.
+type lineReader struct {
+	r      io.ReaderAt
+	size   int64
+	base   int64 // offset of buf[0] in the message
+	buf    []byte
+	n, pos int
+	inLine bool // the last piece did not end its line
+	length int  // octets of the current line before this piece
+	err    error
+
+	bareLF, bareCR, nul, long bool
+}
+
+func newLineReader(r io.ReaderAt, size int64) *lineReader {
+	return &lineReader{r: r, size: size, buf: make([]byte, min(size+1, blockSize))}
+}
+
+// next returns the next line; false at the end.
+func (l *lineReader) next() (line, bool) {
+	n := bytes.IndexByte(l.buf[l.pos:l.n], '\n')
+	if n < 0 {
+		old := l.n - l.pos
+		if l.fill(); l.n == l.pos {
+			return line{}, false
+		}
+		if n = bytes.IndexByte(l.buf[l.pos+old:l.n], '\n'); n >= 0 {
+			n += old
+		}
+	}
+	out := line{start: l.base + int64(l.pos), first: !l.inLine}
+	if n < 0 {
+		return l.piece(out), true
+	}
+	out.data = l.buf[l.pos : l.pos+n+1]
+	out.eol = 1
+	if n > 0 && out.data[n-1] == '\r' {
+		out.eol = 2
+	} else {
+		l.bareLF = true
+	}
+	l.note(out.content())
+	l.pos += n + 1
+	l.inLine, l.length = false, 0
+	return out, true
+}
+
+// piece returns what is in the buffer, a line without its end. A trailing CR waits
+// for the LF that may follow.
+func (l *lineReader) piece(out line) line {
+	out.data = l.buf[l.pos:l.n]
+	atEnd := l.base+int64(l.n) >= l.size || l.err != nil
+	if k := len(out.data); !atEnd && k > 1 && out.data[k-1] == '\r' {
+		out.data = out.data[:k-1]
+	}
+	l.note(out.data)
+	l.pos += len(out.data)
+	l.inLine = true
+	return out
+}
+
+func (l *lineReader) note(content []byte) {
+	l.length += len(content)
+	if l.length > maxLineSize {
+		l.long = true
+	}
+	if !l.bareCR && bytes.IndexByte(content, '\r') >= 0 {
+		l.bareCR = true
+	}
+}
+
+// fill moves the rest of the buffer to its front and reads more behind it.
+func (l *lineReader) fill() {
+	if l.pos > 0 {
+		copy(l.buf, l.buf[l.pos:l.n])
+		l.base += int64(l.pos)
+		l.n -= l.pos
+		l.pos = 0
+	}
+	room := min(int64(len(l.buf)-l.n), l.size-l.base-int64(l.n))
+	if room <= 0 || l.err != nil {
+		return
+	}
+	n, err := l.r.ReadAt(l.buf[l.n:l.n+int(room)], l.base+int64(l.n))
+	if int64(n) < room {
+		if err == nil || errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		l.err = err
+	}
+	if !l.nul && bytes.IndexByte(l.buf[l.n:l.n+n], 0) >= 0 {
+		l.nul = true
+	}
+	l.n += n
+}
+
+// seek makes next go on at off, where a line begins.
+func (l *lineReader) seek(off int64) {
+	l.inLine, l.length = false, 0
+	if off >= l.base && off <= l.base+int64(l.n) {
+		l.pos = int(off - l.base)
+		return
+	}
+	l.base, l.n, l.pos = off, 0, 0
+}
+
+// end returns where the message ends: its size, or what of it could be read.
+func (l *lineReader) end() int64 {
+	if l.err != nil {
+		return l.base + int64(l.n)
+	}
+	return l.size
+}

@@ -1,0 +1,212 @@
+package smtpd
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+
+	"mxhook/inbound"
+	"mxhook/inbound/status"
+)
+
+// command is a command line that was understood, or, with a fault, one that wasn't.
+type command struct {
+	verb  string // in capitals; "" when it is none of SMTP
+	fault *status.Condition
+
+	helo string       // EHLO, HELO: the argument
+	path inbound.Path // MAIL, RCPT
+	mail inbound.Mail // MAIL: the parameters
+	size int64        // BDAT: octets of the chunk
+	last bool         // BDAT: LAST
+}
+
+// parse reads a command line without its line end. smtputf8 tells whether the
+// transaction allows addresses beyond ASCII in RCPT. It is pure: what depends on the
+// state of the session is decided in conn.admit.
+func parse(line []byte, smtputf8 bool) command {
+	verb, arg, _ := strings.Cut(strings.TrimRight(string(line), " \t"), " ")
+	cmd := command{verb: strings.ToUpper(verb)}
+	arg = strings.Trim(arg, " \t")
+	if hasControl(line) {
+		cmd.fault = status.UnknownCommand
+		if cmd.verb == "BDAT" {
+			cmd.fault = status.MalformedBDAT
+		}
+		return cmd
+	}
+	switch cmd.verb {
+	case "EHLO", "HELO":
+		cmd.helo = arg
+		if !isHELO(arg) {
+			cmd.fault = status.BadGreeting
+		}
+	case "MAIL":
+		cmd.parseMail(arg)
+	case "RCPT":
+		cmd.parseRcpt(arg, smtputf8)
+	case "BDAT":
+		cmd.parseChunk(arg)
+	case "DATA", "RSET", "QUIT", "STARTTLS":
+		if arg != "" {
+			cmd.fault = status.BadArguments
+		}
+	case "NOOP", "HELP", "VRFY":
+	case "EXPN", "ETRN", "TURN", "ATRN", "SEND", "SOML", "SAML", "AUTH":
+		cmd.fault = status.NotImplemented
+	default:
+		cmd.verb, cmd.fault = "", status.UnknownCommand
+	}
+	return cmd
+}
+
+// hasControl tells whether a line holds what no command may hold: a bare CR, NUL or
+// another control character. A tab counts as a blank.
+func hasControl(line []byte) bool {
+	return bytes.ContainsFunc(line, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
+}
+
+// isHELO tells whether s can be a domain or an address literal (RFC 5321 4.1.1.1). It
+// is not held to their grammar, since real clients aren't, but to their characters.
+func isHELO(s string) bool {
+	if s == "" || len(s) > 255 {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && strings.IndexByte(".-_:[]", c) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func (cmd *command) parseMail(arg string) {
+	path, params, ok := cutPath(arg, "FROM:")
+	if !ok {
+		cmd.fault = status.BadReversePath
+		return
+	}
+	fault := cmd.parseMailParams(params)
+	p, err := inbound.ParsePath(path, cmd.mail.SMTPUTF8)
+	switch {
+	case err == inbound.ErrPathUTF8:
+		fault = status.NeedsSMTPUTF8
+	case err != nil, !p.IsNull() && p.Domain == "":
+		fault = status.BadReversePath
+	}
+	cmd.path, cmd.mail.ReversePath, cmd.fault = p, p, fault
+}
+
+func (cmd *command) parseRcpt(arg string, smtputf8 bool) {
+	path, params, ok := cutPath(arg, "TO:")
+	if !ok {
+		cmd.fault = status.BadForwardPath
+		return
+	}
+	p, err := inbound.ParsePath(path, smtputf8)
+	switch {
+	case err == inbound.ErrPathUTF8:
+		cmd.fault = status.NeedsSMTPUTF8
+	case err != nil, p.IsNull():
+		cmd.fault = status.BadForwardPath
+	case params != "":
+		cmd.fault = status.UnknownParameter // no extension of RCPT is offered
+	}
+	cmd.path = p
+}
+
+// cutPath splits "FROM:<path> parameters". A blank after the colon is taken, since
+// clients send it; a '>' inside a quoted local part doesn't end the path.
+func cutPath(arg, prefix string) (path, params string, ok bool) {
+	if len(arg) < len(prefix) || !strings.EqualFold(arg[:len(prefix)], prefix) {
+		return "", "", false
+	}
+	s := strings.TrimLeft(arg[len(prefix):], " \t")
+	if s == "" || s[0] != '<' {
+		return "", "", false
+	}
+	quoted := false
+	for i := 1; i < len(s); i++ {
+		switch {
+		case quoted && s[i] == '\\':
+			i++
+		case s[i] == '"':
+			quoted = !quoted
+		case s[i] == '>' && !quoted:
+			rest := s[i+1:]
+			if rest != "" && rest[0] != ' ' && rest[0] != '\t' {
+				return "", "", false
+			}
+			return s[1:i], strings.Trim(rest, " \t"), true
+		}
+	}
+	return "", "", false
+}
+
+// parseMailParams reads the parameters from left to right and returns the first
+// fault. SIZE is compared with the limit elsewhere.
+func (cmd *command) parseMailParams(params string) (fault *status.Condition) {
+	seen := map[string]bool{}
+	for param := range strings.FieldsSeq(params) {
+		key, value, hasValue := strings.Cut(param, "=")
+		key = strings.ToUpper(key)
+		f := cmd.mailParam(key, value, hasValue)
+		if seen[key] && f == nil {
+			f = status.BadArguments
+		}
+		seen[key] = true
+		if fault == nil {
+			fault = f
+		}
+	}
+	return fault
+}
+
+func (cmd *command) mailParam(key, value string, hasValue bool) *status.Condition {
+	switch key {
+	case "SIZE": // RFC 1870: 1*20DIGIT; what doesn't fit is above every limit
+		n, err := strconv.ParseUint(value, 10, 63)
+		if value == "" || len(value) > 20 || strings.Trim(value, "0123456789") != "" {
+			return status.BadArguments
+		}
+		if err != nil {
+			n = 1<<63 - 1
+		}
+		cmd.mail.DeclaredSize = int64(n)
+	case "BODY":
+		cmd.mail.Body = strings.ToUpper(value)
+		switch cmd.mail.Body {
+		case "7BIT", "8BITMIME", "BINARYMIME":
+		default:
+			return status.BadArguments
+		}
+	case "SMTPUTF8":
+		cmd.mail.SMTPUTF8 = true
+		if hasValue {
+			return status.BadArguments
+		}
+	default:
+		return status.UnknownParameter
+	}
+	return nil
+}
+
+// maxChunk is the largest chunk that is understood, even as one that is refused.
+const maxChunk = 1 << 32
+
+func (cmd *command) parseChunk(arg string) {
+	f := strings.Fields(arg)
+	if len(f) == 0 || len(f) > 2 || strings.Trim(f[0], "0123456789") != "" {
+		cmd.fault = status.MalformedBDAT
+		return
+	}
+	n, err := strconv.ParseUint(f[0], 10, 63)
+	cmd.last = len(f) == 2
+	if err != nil || n > maxChunk || cmd.last && !strings.EqualFold(f[1], "LAST") {
+		cmd.fault = status.MalformedBDAT
+		return
+	}
+	cmd.size = int64(n)
+}

@@ -1,0 +1,233 @@
+package smtpd
+
+import (
+	"errors"
+	"fmt"
+
+	"mxhook/inbound/status"
+)
+
+// What goes down to go-smtp. It never sees what the peer wrote: paths that it can't
+// carry (a bare postmaster, quoted local parts, UTF-8) would be lost or changed, and
+// the session takes the true ones from the wire.
+const (
+	lineEHLO = "EHLO client.invalid\r\n"
+	lineMAIL = "MAIL FROM:<sender@client.invalid>\r\n"
+	lineRCPT = "RCPT TO:<recipient@client.invalid>\r\n"
+	lineDATA = "DATA\r\n" // for BDAT too
+	lineRSET = "RSET\r\n"
+	lineQUIT = "QUIT\r\n"
+	lineEnd  = ".\r\n" // the end of a message that the wire has read already
+)
+
+// feed returns the next line for go-smtp; false ends the dialogue.
+func (c *conn) feed() (string, bool) {
+	if c.ended && !c.dead {
+		c.ended = false
+		return lineEnd, true
+	}
+	for !c.dead && !c.upgrade {
+		cmd, err := c.command()
+		if err != nil {
+			c.fail(err)
+			break
+		}
+		if c.aside(cmd) {
+			continue
+		}
+		if fault := c.admit(cmd); fault != nil {
+			c.refuse(cmd.verb, fault)
+			continue
+		}
+		if line := c.pass(cmd); line != "" {
+			return line, true
+		}
+	}
+	return "", false
+}
+
+// command returns the next command. A session that must end doesn't look at what the
+// peer has sent already.
+func (c *conn) command() (command, error) {
+	if c.isStopping() {
+		return command{}, status.ShuttingDown.Wrap("command", nil)
+	}
+	if c.pushed != nil {
+		cmd := *c.pushed
+		c.pushed = nil
+		return cmd, nil
+	}
+	line, err := c.line()
+	if errors.Is(err, errLineTooLong) && status.ConditionOf(err) == status.LocalError {
+		return command{fault: status.LineTooLong}, nil
+	}
+	if err != nil {
+		return command{}, err
+	}
+	return parse(line, c.mail.SMTPUTF8), nil
+}
+
+// aside answers what doesn't touch the session's state, and tells whether it did.
+func (c *conn) aside(cmd command) bool {
+	switch {
+	case cmd.verb == "NOOP":
+		c.say(appendReply(nil, status.Done.Reply()))
+	case cmd.verb == "HELP" && cmd.fault == nil:
+		c.utter(answer{status.Help.Reply(), status.Help}, false)
+	case cmd.verb == "VRFY" && cmd.fault == nil:
+		c.utter(answer{status.NotVerified.Reply(), status.NotVerified}, false)
+	case cmd.fault == status.UnknownCommand, cmd.fault == status.NotImplemented, cmd.fault == status.LineTooLong:
+		c.refuse(cmd.verb, cmd.fault)
+	default:
+		return false
+	}
+	return true
+}
+
+// admit tells why a command is refused: first by the order of commands (RFC 5321
+// 4.1.4), then by its syntax, then by what the listener allows. A chunk that is
+// refused is read and thrown away.
+func (c *conn) admit(cmd command) *status.Condition {
+	if cmd.verb == "BDAT" {
+		return c.admitChunk(cmd)
+	}
+	if fault := c.outOfSequence(cmd); fault != nil {
+		return fault
+	}
+	if cmd.fault != nil {
+		return cmd.fault
+	}
+	switch cmd.verb {
+	case "STARTTLS":
+		if c.srv.tls == nil {
+			return status.NotImplemented
+		}
+	case "MAIL":
+		if cmd.mail.DeclaredSize > c.srv.cfg.Limits.MessageSize {
+			return status.DeclaredTooBig
+		}
+	case "RCPT":
+		if c.accepted >= c.srv.cfg.Limits.Recipients {
+			c.tried++
+			return status.TooManyRecipients
+		}
+	}
+	return nil
+}
+
+func (c *conn) outOfSequence(cmd command) *status.Condition {
+	switch cmd.verb {
+	case "MAIL":
+		switch {
+		case c.session.HELO == "" || c.tx != nil:
+			return status.BadSequence
+		case c.srv.cfg.TLSMode == TLSRequired && c.session.TLS == nil:
+			return status.TLSRequired
+		}
+	case "RCPT":
+		if c.tx == nil {
+			return status.BadSequence
+		}
+	case "DATA":
+		if c.mail.Body == "BINARYMIME" { // RFC 3030 3: only with BDAT
+			return status.BadSequence
+		}
+		return c.noRecipient()
+	case "STARTTLS":
+		switch {
+		case c.session.TLS != nil:
+			return status.TLSAlreadyActive
+		case c.session.HELO == "" && c.srv.tls != nil:
+			return status.BadSequence
+		}
+	}
+	return nil
+}
+
+// noRecipient tells why there is nobody to send data to.
+func (c *conn) noRecipient() *status.Condition {
+	switch {
+	case c.tx == nil || c.tried == 0:
+		return status.NoRecipientTried
+	case c.accepted == 0:
+		return status.NoValidRecipients
+	}
+	return nil
+}
+
+// admitChunk refuses a BDAT. A malformed one ends the connection, since nobody knows
+// where its chunk ends.
+func (c *conn) admitChunk(cmd command) *status.Condition {
+	if cmd.fault != nil {
+		return cmd.fault
+	}
+	fault := c.noRecipient()
+	if fault == nil {
+		return nil
+	}
+	if err := c.discardChunk(cmd.size); err != nil {
+		c.fail(err)
+	}
+	return fault
+}
+
+// pass prepares what is said when go-smtp agrees, and returns the line for it; "" when
+// the wire does the command itself.
+func (c *conn) pass(cmd command) string {
+	c.cmd = cmd
+	switch cmd.verb {
+	case "EHLO", "HELO":
+		c.session.HELO, c.ehlo = cmd.helo, cmd.verb == "EHLO"
+		c.expect(c.greeting())
+		return lineEHLO
+	case "MAIL":
+		c.expect(appendReply(nil, status.SenderAccepted.Reply()))
+		return lineMAIL
+	case "RCPT":
+		c.expect(appendReply(nil, status.RecipientAccepted.Reply()))
+		return lineRCPT
+	case "DATA":
+		c.expect(appendReply(nil, status.StartMailInput.Reply()))
+		return lineDATA
+	case "BDAT":
+		c.expect(nil)
+		return lineDATA
+	case "RSET":
+		c.expect(appendReply(nil, status.Done.Reply()))
+		return lineRSET
+	case "QUIT":
+		c.expect(appendReply(nil, status.Bye.Reply()))
+		return lineQUIT
+	case "STARTTLS":
+		c.say(appendReply(nil, status.ReadyForTLS.Reply()))
+		if c.flush() != nil {
+			c.dead = true
+		}
+		c.upgrade = !c.dead
+		return ""
+	}
+	panic(fmt.Sprintf("no line for %q", cmd.verb))
+}
+
+// greet prepares the greeting, which go-smtp begins with.
+func (c *conn) greet() {
+	c.expect(fmt.Appendf(nil, "220 %s ESMTP mxhook\r\n", c.srv.cfg.Hostname))
+}
+
+// expect sets what the peer is told when go-smtp's next reply is a good one.
+func (c *conn) expect(success []byte) { c.success = success }
+
+// greeting returns the reply to EHLO or HELO. Only what is wholly done is offered.
+func (c *conn) greeting() []byte {
+	host := c.srv.cfg.Hostname
+	if !c.ehlo {
+		return fmt.Appendf(nil, "250 %s\r\n", host)
+	}
+	limits := c.srv.cfg.Limits
+	b := fmt.Appendf(nil, "250-%s\r\n250-PIPELINING\r\n250-SIZE %d\r\n250-8BITMIME\r\n", host, limits.MessageSize)
+	if c.srv.tls != nil && c.session.TLS == nil {
+		b = append(b, "250-STARTTLS\r\n"...)
+	}
+	b = append(b, "250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250-SMTPUTF8\r\n"...)
+	return fmt.Appendf(b, "250 LIMITS RCPTMAX=%d\r\n", limits.Recipients)
+}

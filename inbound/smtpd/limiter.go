@@ -1,0 +1,78 @@
+package smtpd
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+
+	"mxhook/inbound/status"
+)
+
+// Limiter counts the connections that are open, in all and for each peer: an IPv4
+// address or an IPv6 /64. It is safe for concurrent use.
+type Limiter struct {
+	total, perPeer int
+
+	mu    sync.Mutex
+	open  int
+	peers map[netip.Prefix]int
+}
+
+// NewLimiter returns a Limiter of at most total connections, and perPeer from one
+// peer. Zero means no limit.
+func NewLimiter(total, perPeer int) *Limiter {
+	return &Limiter{total: total, perPeer: perPeer, peers: map[netip.Prefix]int{}}
+}
+
+// Open returns the number of connections now.
+func (l *Limiter) Open() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.open
+}
+
+// take counts a connection, or returns the Condition that forbids it.
+func (l *Limiter) take(ip netip.Addr) *status.Condition {
+	p := peer(ip)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.total > 0 && l.open >= l.total {
+		return status.TooManyConnections
+	}
+	if l.perPeer > 0 && p.IsValid() && l.peers[p] >= l.perPeer {
+		return status.TooManyConnectionsPerPeer
+	}
+	l.open++
+	l.peers[p]++
+	return nil
+}
+
+// give ends a connection that was taken.
+func (l *Limiter) give(ip netip.Addr) {
+	p := peer(ip)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open--
+	if l.peers[p]--; l.peers[p] == 0 {
+		delete(l.peers, p)
+	}
+}
+
+func peer(ip netip.Addr) netip.Prefix {
+	bits := 32
+	if ip.Is6() {
+		bits = 64
+	}
+	p, _ := ip.WithZone("").Prefix(bits)
+	return p
+}
+
+// addrPort returns the peer's address, unmapped; zero values when it has none.
+func addrPort(a net.Addr) netip.AddrPort {
+	t, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	ap := t.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}

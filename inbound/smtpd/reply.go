@@ -1,0 +1,112 @@
+package smtpd
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/emersion/go-smtp"
+
+	"mxhook/inbound"
+	"mxhook/inbound/status"
+)
+
+// answer is a reply and the row of the table that it comes from.
+type answer struct {
+	reply status.Reply
+	cond  *status.Condition
+}
+
+// maxText keeps a reply line below the 512 octets of RFC 5321 4.5.3.1.5.
+const maxText = 400
+
+// verdict is the one place where an error becomes a reply. What wraps no Condition,
+// or one that isn't a refusal, is our own failure: 451 4.3.0 and an error in the log.
+func (c *conn) verdict(stage string, err error) answer {
+	var known *status.Error
+	if !errors.As(err, &known) {
+		c.log.Error("error without a condition", "stage", stage, "error", err)
+		return answer{status.LocalError.Reply(), status.LocalError}
+	}
+	a := answer{known.Reply(), known.Condition}
+	if class := a.reply.Class(); class != status.Temporary && class != status.Permanent {
+		c.log.Error("error with a condition that is no refusal", "stage", stage, "error", err)
+		return answer{status.LocalError.Reply(), status.LocalError}
+	}
+	if a.reply.Text = status.CleanText(a.reply.Text, maxText); a.reply.Text == "" {
+		a.reply.Text = a.cond.Reply().Text
+	}
+	c.log.Info("refused", "stage", stage, "condition", a.cond.Name(), "reply", a.reply.String(), "error", err)
+	return a
+}
+
+// decline decides the current command by an error: go-smtp gets the only type that it
+// doesn't turn into a permanent 554, the peer what verdict says.
+func (c *conn) decline(stage string, err error) error {
+	return c.decide(c.verdict(stage, err))
+}
+
+// accept decides the current message by the Handler's Answer.
+func (c *conn) accept(a inbound.Answer) error {
+	if a.Err != nil {
+		return c.decline("data", a.Err)
+	}
+	r := a.Reply()
+	if r.Text = status.CleanText(r.Text, maxText); r.Text == "" {
+		r.Text = status.Delivered.Reply().Text
+	}
+	return c.decide(answer{r, status.Delivered})
+}
+
+func (c *conn) decide(a answer) error {
+	c.decided = &a
+	return &smtp.SMTPError{Code: a.reply.Code, EnhancedCode: smtp.EnhancedCode(a.reply.Enhanced), Message: a.reply.Text}
+}
+
+// settle is called with the code of each reply of go-smtp's. The code says only
+// whether it agrees; a disagreement that the session didn't decide is our own fault
+// and can neither accept nor refuse anything for good.
+func (c *conn) settle(code int) {
+	decided, final := c.decided, c.ended
+	c.decided = nil
+	switch {
+	case c.dead: // the last word was said
+	case c.mute:
+		c.mute = false
+	case decided != nil && decided.reply.Code == code:
+		c.utter(*decided, final)
+	case decided == nil && !final && (code/100 == 2 || code/100 == 3):
+		c.say(c.success)
+	default:
+		c.log.Error("go-smtp disagrees", "code", code)
+		c.utter(answer{status.InternalError.Reply(), status.InternalError}, false)
+	}
+	if final { // the sender waits, and what we do next may take time
+		_ = c.flush()
+	}
+}
+
+// refuse answers a command that the wire refuses.
+func (c *conn) refuse(verb string, cond *status.Condition) {
+	c.log.Debug("command refused", "verb", verb, "condition", cond.Name())
+	c.utter(answer{cond.Reply(), cond}, false)
+}
+
+// utter says the reply to one command, counts it, and ends the connection where it
+// must. In the place of a client's error too many 421 is said, but never in the place
+// of the reply to a message, which is final: then 421 is said next.
+func (c *conn) utter(a answer, final bool) {
+	if c.dead {
+		return
+	}
+	if a.reply.Class() == status.Permanent {
+		c.errs++
+		if c.errs > c.srv.cfg.Limits.Errors && !final && !a.cond.Closes() {
+			a = answer{status.TooManyErrors.Reply(), status.TooManyErrors}
+		}
+	}
+	c.say(fmt.Appendf(nil, "%s\r\n", a.reply))
+	c.srv.cfg.Observer.Replied(a.cond)
+	if a.cond.Closes() || c.endAfterReply {
+		c.end()
+	}
+}

@@ -1,0 +1,240 @@
+package smtpd
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"mxhook/inbound/status"
+)
+
+// Server answers SMTP on the listeners that it is given.
+type Server struct {
+	cfg     Config
+	tls     *tls.Config
+	limiter *Limiter
+	buffers sync.Pool // of *[dataBuffer]byte, for connections in their data phase
+
+	ctx    context.Context // of the Handler's calls; ends with a hard stop
+	cancel context.CancelFunc
+
+	feed    *feed
+	dialog  *smtp.Server
+	started sync.Once
+	talking sync.WaitGroup // go-smtp's accept loop
+
+	mu        sync.Mutex
+	stopping  chan struct{}
+	listeners map[net.Listener]struct{}
+	conns     map[*conn]struct{}
+	running   sync.WaitGroup // Serve calls and connections
+}
+
+// New returns a Server that does nothing before Serve.
+func New(cfg Config) *Server {
+	cfg.Limits = cfg.Limits.withDefaults()
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Observer == nil {
+		cfg.Observer = nobody{}
+	}
+	if cfg.TLSMode == "" {
+		cfg.TLSMode = TLSNone
+		if cfg.TLS != nil {
+			cfg.TLSMode = TLSStart
+		}
+	}
+	s := &Server{
+		cfg: cfg, limiter: cfg.Limiter, feed: newFeed(),
+		stopping: make(chan struct{}), listeners: map[net.Listener]struct{}{}, conns: map[*conn]struct{}{},
+	}
+	s.buffers.New = func() any { return new([dataBuffer]byte) }
+	if s.limiter == nil {
+		s.limiter = NewLimiter(cfg.Limits.Connections, cfg.Limits.ConnectionsPerIP)
+	}
+	if cfg.TLS != nil && cfg.TLSMode != TLSNone {
+		s.tls = cfg.TLS.Clone()
+		s.tls.MinVersion = max(s.tls.MinVersion, tls.VersionTLS12)
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.dialog = newDialogServer(cfg)
+	return s
+}
+
+// Serve answers on ln until Stop, and closes it. It returns nil after Stop, else why
+// it can't accept any more. It may be called for several listeners.
+func (s *Server) Serve(ln net.Listener) error {
+	if err := s.add(ln); err != nil {
+		ln.Close()
+		return err
+	}
+	defer s.running.Done()
+	s.started.Do(func() {
+		s.talking.Go(func() { _ = s.dialog.Serve(s.feed) }) // ends with the feed alone
+	})
+	for {
+		nc, err := ln.Accept()
+		switch {
+		case err == nil:
+			s.accept(nc)
+		case s.isStopping():
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("smtpd: listener %s: %w", s.cfg.Listener, err)
+		default: // out of descriptors, or a peer that is gone already: never a reason to end
+			s.cfg.Log.Error("accept failed", "listener", s.cfg.Listener, "error", err)
+			s.pause(100 * time.Millisecond)
+		}
+	}
+}
+
+func (s *Server) add(ln net.Listener) error {
+	if s.tls == nil && s.cfg.TLSMode != TLSNone {
+		return fmt.Errorf("smtpd: listener %s: TLS mode %q needs a certificate", s.cfg.Listener, s.cfg.TLSMode)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.isStopping() {
+		return fmt.Errorf("smtpd: listener %s: %w", s.cfg.Listener, net.ErrClosed)
+	}
+	s.listeners[ln] = struct{}{}
+	s.running.Add(1)
+	return nil
+}
+
+func (s *Server) isStopping() bool {
+	select {
+	case <-s.stopping:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *Server) pause(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-s.stopping:
+	}
+}
+
+// accept counts a connection and starts it, or turns it away.
+func (s *Server) accept(nc net.Conn) {
+	from := addrPort(nc.RemoteAddr())
+	if refused := s.limiter.take(from.Addr()); refused != nil {
+		s.cfg.Observer.Replied(refused)
+		s.cfg.Log.Info("connection refused", "listener", s.cfg.Listener, "remote_ip", from.Addr(), "condition", refused.Name())
+		s.turnAway(nc, refused)
+		return
+	}
+	c := newConn(s, nc, from)
+	s.mu.Lock()
+	if s.isStopping() {
+		s.mu.Unlock()
+		s.limiter.give(from.Addr())
+		s.turnAway(nc, status.ShuttingDown)
+		return
+	}
+	s.conns[c] = struct{}{}
+	s.running.Add(1)
+	s.mu.Unlock()
+	go s.serve(c)
+}
+
+// turnAway says one line to a fresh connection, whose send buffer is empty, and
+// closes it. A peer that expects TLS hears nothing.
+func (s *Server) turnAway(nc net.Conn, why *status.Condition) {
+	if s.cfg.TLSMode != TLSImplicit {
+		nc.SetWriteDeadline(time.Now().Add(time.Second))
+		nc.Write(appendReply(nil, why.Reply()))
+	}
+	nc.Close()
+}
+
+// serve owns the life of a connection: one dialogue, and after STARTTLS a second one
+// over the same socket, of which nothing of the first one's state survives.
+func (s *Server) serve(c *conn) {
+	s.cfg.Observer.ConnectionOpened(s.cfg.Listener)
+	defer func() {
+		if v := recover(); v != nil {
+			c.log.Error("panic", "value", fmt.Sprint(v), "stack", string(debug.Stack()))
+		}
+		c.close()
+		s.mu.Lock()
+		delete(s.conns, c)
+		s.mu.Unlock()
+		s.limiter.give(c.session.RemoteIP)
+		s.cfg.Observer.ConnectionClosed(s.cfg.Listener)
+		s.running.Done()
+	}()
+	if s.cfg.TLSMode == TLSImplicit && !c.handshake() {
+		return
+	}
+	c.greet()
+	for {
+		d := newDialogue(c)
+		s.feed.push(d)
+		<-d.done
+		if !c.upgrade || !c.handshake() {
+			return
+		}
+		c.upgrade = false
+		c.expect(nil) // the second dialogue has no greeting
+	}
+}
+
+// Stop closes the listeners, tells idle sessions 421 and waits until every other one
+// has had its reply. When ctx ends it cancels the Handler's calls, closes what is
+// left and returns ctx's error. No goroutine of the Server is left when it returns.
+func (s *Server) Stop(ctx context.Context) error {
+	s.mu.Lock()
+	if !s.isStopping() {
+		close(s.stopping)
+	}
+	for ln := range s.listeners {
+		ln.Close()
+	}
+	for c := range s.conns {
+		c.stop()
+	}
+	s.mu.Unlock()
+
+	ended := make(chan struct{})
+	go func() {
+		s.running.Wait()
+		close(ended)
+	}()
+	var err error
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		err = ctx.Err()
+		s.cancel()
+		s.killAll()
+		<-ended
+	}
+	s.cancel()
+	s.feed.Close()
+	s.talking.Wait()
+	_ = s.dialog.Shutdown(context.Background()) // waits for go-smtp's goroutines; a second Stop has nothing to wait for
+	return err
+}
+
+func (s *Server) killAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		c.raw.Close()
+	}
+}

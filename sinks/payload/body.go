@@ -79,6 +79,9 @@ func (r *reader) Read(p []byte) (int, error) {
 			break
 		}
 		s := &r.segments[0]
+		if s.open != nil && r.stream == nil {
+			r.stream = s.open(&r.scratch)
+		}
 		if r.done == s.size {
 			r.err = r.endSegment()
 			continue
@@ -98,9 +101,6 @@ func (r *reader) Read(p []byte) (int, error) {
 func (r *reader) readSegment(s *segment, p []byte) (int, error) {
 	if s.open == nil {
 		return copy(p, s.bytes[r.done:]), nil
-	}
-	if r.stream == nil {
-		r.stream = s.open(&r.scratch)
 	}
 	return r.stream.Read(p[:min(int64(len(p)), s.size-r.done)])
 }

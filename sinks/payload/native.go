@@ -103,54 +103,6 @@ func ipOf(a netip.Addr) string {
 	return a.Unmap().WithZone("").String()
 }
 
-func authenticationOf(r *verify.Results) authentication {
-	a := authentication{
-		SPF:     spfOf(r.SPF),
-		SPFHelo: spfOf(r.SPFHelo),
-		DKIM:    make([]dkimResult, 0, len(r.DKIM)),
-		DMARC: dmarcResult{
-			Result:               resultOf(r.DMARC.Result),
-			Domain:               r.DMARC.Domain,
-			PolicyDomain:         r.DMARC.PolicyDomain,
-			OrganizationalDomain: r.DMARC.OrganizationalDomain,
-			Policy:               r.DMARC.Policy,
-			Disposition:          or(r.DMARC.Disposition, "none"),
-			SPFAligned:           r.DMARC.SPFAligned,
-			DKIMAligned:          r.DMARC.DKIMAligned,
-			Reason:               r.DMARC.Reason,
-		},
-		ARC: arcResult{
-			Result:      resultOf(r.ARC.Result),
-			ChainLength: r.ARC.ChainLength,
-			Sealers:     list(r.ARC.Sealers),
-			Trusted:     r.ARC.Trusted,
-			Reason:      r.ARC.Reason,
-		},
-		IPRev:          iprevResult{Result: resultOf(r.IPRev.Result), Name: r.IPRev.Name},
-		FromVerified:   r.FromVerified,
-		FromVerifiedBy: r.FromVerifiedBy,
-		Header:         r.Header,
-	}
-	for _, s := range r.DKIM {
-		a.DKIM = append(a.DKIM, dkimResult{
-			Result:    resultOf(s.Result),
-			Domain:    s.Domain,
-			Selector:  s.Selector,
-			Algorithm: s.Algorithm,
-			Aligned:   s.Aligned,
-			Reason:    s.Reason,
-		})
-	}
-	return a
-}
-
-func spfOf(s verify.SPF) spfResult {
-	return spfResult{Result: resultOf(s.Result), Domain: s.Domain, Reason: s.Reason}
-}
-
-// resultOf says none for a method that wasn't run.
-func resultOf(r authres.Result) string { return or(string(r), string(authres.None)) }
-
 func messageOf(d *document, m *message.Message, inc Include) content {
 	c := content{
 		MessageID:    m.MessageID,
@@ -202,7 +154,7 @@ func attachmentOf(d *document, a *message.Attachment, inc Include) attachment {
 		Filename:    a.Filename,
 		ContentType: a.ContentType,
 		Charset:     a.Charset,
-		Disposition: or(a.Disposition, "attachment"),
+		Disposition: dispositionOf(a.Disposition),
 		ContentID:   a.ContentID,
 		Size:        a.Size,
 		SHA256:      hex.EncodeToString(a.SHA256[:]),
@@ -211,6 +163,14 @@ func attachmentOf(d *document, a *message.Attachment, inc Include) attachment {
 		out.Content = d.stream(base64Of(a.Open, a.Size))
 	}
 	return out
+}
+
+// dispositionOf takes what it doesn't know for an attachment (RFC 2183 2.8).
+func dispositionOf(s string) string {
+	if s == "inline" {
+		return s
+	}
+	return "attachment"
 }
 
 func rawOf(d *document, data *inbound.MailData, inc Include) rawFacts {

@@ -44,6 +44,9 @@ type Results struct {
 	Header string
 	// ReceivedSPF is the body of the Received-SPF field (RFC 7208 9.1), unfolded.
 	ReceivedSPF string
+	// Fault is for the log: a method failed by a fault of this program, and its result
+	// is temperror. It holds nothing of the message. Nil in every ordinary case.
+	Fault error
 }
 
 // SPF is a result of RFC 7208 for one identity.

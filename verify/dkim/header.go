@@ -1,0 +1,122 @@
+package dkim
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+)
+
+// Field is one header field, byte for byte but for its line ends, which are CRLF.
+type Field struct {
+	Name string // without blanks around it; "" for a line that is no field
+	Raw  string // "Name: value CRLF", folds kept
+}
+
+// Value is what stands after the colon, folds and all.
+func (f Field) Value() string {
+	_, v, _ := strings.Cut(f.Raw, ":")
+	return v
+}
+
+// Is reports whether the field has this name, in any case.
+func (f Field) Is(name string) bool { return strings.EqualFold(f.Name, name) }
+
+// MaxHeader is how many bytes of a header section are read.
+const MaxHeader = 1 << 20
+
+// ErrHeaderTooLarge is returned for a header section beyond MaxHeader.
+var ErrHeaderTooLarge = errors.New("dkim: header section too large")
+
+// ReadHeader reads the header section of a message and tells where the body begins.
+// It is tolerant: line ends may be LF, an mbox "From " line or a byte order mark at
+// the beginning is passed over, a line that is no field is kept without a name, and a
+// message may end in its header. Errors are those of content, and ErrHeaderTooLarge.
+func ReadHeader(content io.ReaderAt, size int64) (fields []Field, body int64, err error) {
+	block := make([]byte, min(size, MaxHeader+1))
+	n := 0
+	for n < len(block) {
+		// A small first read spares the allocation's worth of copying for usual mail.
+		end := min(len(block), max(16<<10, 2*n))
+		m, err := content.ReadAt(block[n:end], int64(n))
+		n += m
+		if err != nil && (!errors.Is(err, io.EOF) || n < len(block)) {
+			return nil, 0, err
+		}
+		if headerEnd(block[:n]) >= 0 {
+			break
+		}
+	}
+	block = block[:n]
+	end := headerEnd(block)
+	switch {
+	case end >= 0:
+		block = block[:end]
+	case size > MaxHeader:
+		return nil, 0, ErrHeaderTooLarge
+	}
+	return parseFields(block), bodyStart(content, int64(len(block)), size), nil
+}
+
+// headerEnd gives the length of the header section with its last line end, or -1
+// while the blank line has not come.
+func headerEnd(block []byte) int {
+	switch {
+	case bytes.HasPrefix(block, []byte("\r\n")), bytes.HasPrefix(block, []byte("\n")):
+		return 0
+	}
+	for at := 0; ; {
+		i := bytes.IndexByte(block[at:], '\n')
+		if i < 0 {
+			return -1
+		}
+		at += i + 1
+		rest := block[at:]
+		if bytes.HasPrefix(rest, []byte("\n")) || bytes.HasPrefix(rest, []byte("\r\n")) {
+			return at
+		}
+	}
+}
+
+// bodyStart steps over the blank line, if there is one.
+func bodyStart(content io.ReaderAt, at, size int64) int64 {
+	var line [2]byte
+	n, _ := content.ReadAt(line[:], at)
+	switch {
+	case n > 0 && line[0] == '\n':
+		return at + 1
+	case n == 2 && line[0] == '\r' && line[1] == '\n':
+		return at + 2
+	}
+	return size
+}
+
+func parseFields(block []byte) []Field {
+	block = bytes.TrimPrefix(block, []byte("\xef\xbb\xbf"))
+	var fields []Field
+	first := true
+	for len(block) > 0 {
+		line := block
+		if i := bytes.IndexByte(block, '\n'); i >= 0 {
+			line, block = block[:i], block[i+1:]
+		} else {
+			block = nil
+		}
+		text := string(bytes.TrimSuffix(line, []byte("\r"))) + "\r\n"
+		if first && (strings.HasPrefix(text, "From ") || strings.HasPrefix(text, ">From ")) {
+			first = false
+			continue
+		}
+		first = false
+		if (text[0] == ' ' || text[0] == '\t') && len(fields) > 0 {
+			fields[len(fields)-1].Raw += text
+			continue
+		}
+		name, _, ok := strings.Cut(text, ":")
+		if name = strings.TrimRight(name, " \t"); !ok || strings.ContainsAny(name, " \t") {
+			name = ""
+		}
+		fields = append(fields, Field{Name: name, Raw: text})
+	}
+	return fields
+}

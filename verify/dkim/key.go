@@ -1,0 +1,147 @@
+package dkim
+
+import (
+	"context"
+	"crypto"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strings"
+
+	"mxhook/verify/authres"
+	"mxhook/verify/dns"
+)
+
+// Key sizes in bits. Shorter ones must not be taken for valid (RFC 8301 3.2); longer
+// ones only cost time.
+const (
+	minRSA = 1024
+	maxRSA = 8192
+)
+
+// key is a public key record (RFC 6376 3.6.1).
+type key struct {
+	rsa     *rsa.PublicKey
+	ed25519 ed25519.PublicKey
+	hashes  []string // h=; nil allows all
+	strict  bool     // t=s: the domain of i= is d= itself
+	testing bool     // t=y
+}
+
+// problem is why a signature is no pass.
+type problem struct {
+	result authres.Result
+	reason string
+}
+
+func permanent(format string, args ...any) *problem {
+	return &problem{authres.PermError, fmt.Sprintf(format, args...)}
+}
+
+// fetchKey asks for the key of a signature.
+func fetchKey(ctx context.Context, r dns.Resolver, selector, domain string) (*key, *problem) {
+	name := selector + "._domainkey." + domain
+	texts, err := r.LookupTXT(ctx, name)
+	switch {
+	case dns.IsNotFound(err):
+		return nil, permanent("no key at %s", name)
+	case dns.IsTemporary(err):
+		return nil, &problem{authres.TempError, "the key's name server does not answer"}
+	case err != nil:
+		return nil, permanent("no key at %s", name)
+	case len(texts) != 1:
+		// RFC 6376 3.6.2.2 leaves several records undefined.
+		return nil, permanent("%d records where one key is wanted, at %s", len(texts), name)
+	}
+	return parseKey(texts[0])
+}
+
+func parseKey(text string) (*key, *problem) {
+	tags, err := ParseTags(text)
+	if err != nil {
+		return nil, permanent("the key record is malformed")
+	}
+	if v, ok := tags["v"]; ok && v != "DKIM1" {
+		return nil, permanent("the key record is of another version")
+	}
+	if s, ok := tags["s"]; ok && !slices.Contains(list(s), "*") && !slices.Contains(list(s), "email") {
+		return nil, permanent("the key is not for mail")
+	}
+	p, ok := tags["p"]
+	if !ok {
+		return nil, permanent("the key record holds no key")
+	}
+	if p = compact(p); p == "" {
+		return nil, permanent("the key is revoked")
+	}
+	der, err := base64.StdEncoding.DecodeString(p)
+	if err != nil {
+		return nil, permanent("the key record is malformed")
+	}
+	flags := list(tags["t"])
+	k := &key{strict: slices.Contains(flags, "s"), testing: slices.Contains(flags, "y")}
+	if h, ok := tags["h"]; ok {
+		k.hashes = append([]string{}, list(h)...)
+	}
+	switch t, ok := tags["k"]; {
+	case !ok || t == "rsa":
+		return k, k.setRSA(der)
+	case t == "ed25519":
+		if len(der) != ed25519.PublicKeySize {
+			return nil, permanent("the ed25519 key has %d bytes", len(der))
+		}
+		k.ed25519 = der
+		return k, nil
+	}
+	return nil, permanent("the key is of an unknown type")
+}
+
+// setRSA takes both forms of a key: SubjectPublicKeyInfo, which everybody uses, and
+// RSAPublicKey, which RFC 6376 names (erratum 3017).
+func (k *key) setRSA(der []byte) *problem {
+	if len(der) > maxRSA/8+512 {
+		return &problem{authres.Policy, fmt.Sprintf("the RSA key has more than %d bits", maxRSA)}
+	}
+	public, err := x509.ParsePKIXPublicKey(der)
+	if err != nil {
+		if public, err = x509.ParsePKCS1PublicKey(der); err != nil {
+			return permanent("the RSA key is malformed")
+		}
+	}
+	rsaKey, ok := public.(*rsa.PublicKey)
+	if !ok {
+		return permanent("the key is no RSA key")
+	}
+	switch bits := rsaKey.N.BitLen(); {
+	case bits < minRSA:
+		return &problem{authres.Policy, fmt.Sprintf("the RSA key has %d bits, fewer than %d", bits, minRSA)}
+	case bits > maxRSA:
+		return &problem{authres.Policy, fmt.Sprintf("the RSA key has more than %d bits", maxRSA)}
+	}
+	k.rsa = rsaKey
+	return nil
+}
+
+// fits reports why the key can't verify this signature.
+func (k *key) fits(s *signature) *problem {
+	algorithm, _, _ := strings.Cut(s.algorithm, "-")
+	switch {
+	case k.hashes != nil && !slices.Contains(k.hashes, "sha256"):
+		return permanent("the key does not allow sha256")
+	case (algorithm == "rsa") != (k.rsa != nil):
+		return permanent("the key is not for %s", s.algorithm)
+	case k.strict && s.identity != s.domain:
+		return permanent("the key does not sign for subdomains (t=s)")
+	}
+	return nil
+}
+
+func (k *key) verify(digest, sig []byte) bool {
+	if k.ed25519 != nil {
+		return ed25519.Verify(k.ed25519, digest, sig)
+	}
+	return rsa.VerifyPKCS1v15(k.rsa, crypto.SHA256, digest, sig) == nil
+}

@@ -1,0 +1,191 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"mxhook/verify/authres"
+	"mxhook/verify/dkim"
+	"mxhook/verify/dmarc"
+	"mxhook/verify/dns"
+	"mxhook/verify/iprev"
+	"mxhook/verify/spf"
+)
+
+// DefaultTimeout is Config.Timeout's default.
+const DefaultTimeout = 10 * time.Second
+
+// MaxQuestions is how many DNS questions one message may cost.
+const MaxQuestions = 150
+
+// Config is what a Verifier is made of.
+type Config struct {
+	// Resolver answers all look-ups. It is needed.
+	Resolver dns.Resolver
+	// AuthservID is our name in the Authentication-Results and Received-SPF fields.
+	AuthservID string
+	// Timeout is for all of a message's look-ups together; 0 is DefaultTimeout.
+	Timeout time.Duration
+	// Now is the clock for signatures; nil is time.Now.
+	Now func() time.Time
+}
+
+// Verifier evaluates all methods for a message. It is safe for concurrent use and
+// keeps nothing between messages.
+type Verifier struct{ config Config }
+
+// New makes a Verifier. It has no side effects.
+func New(c Config) *Verifier {
+	if c.Timeout <= 0 {
+		c.Timeout = DefaultTimeout
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Verifier{config: c}
+}
+
+// run is the verification of one message.
+type run struct {
+	*Verifier
+	message  Message
+	resolver dns.Resolver
+	// parent is the caller's context, for the work on the message's bytes; lookups
+	// ends with the time for look-ups.
+	parent, lookups context.Context
+
+	header  []dkim.Field
+	body    int64
+	readErr error
+
+	spf, helo spf.Evaluation
+	dkim      []dkim.Signature
+	policy    *dmarc.Policy
+	policyErr error
+	from      string // the author's domain
+	noFrom    string // why there is none
+	iprev     IPRev
+
+	mu    sync.Mutex
+	fault error
+}
+
+// Verify gives what is known of the message's origin. It never fails: what could not
+// be learned is a temperror in its place. Methods run at the same time; a resolver
+// that never answers costs Timeout. The content must stay readable until it returns.
+func (v *Verifier) Verify(ctx context.Context, m Message) *Results {
+	lookups, cancel := context.WithTimeout(ctx, v.config.Timeout)
+	defer cancel()
+	r := &run{
+		Verifier: v, message: m, parent: ctx, lookups: lookups,
+		resolver: dns.WithBudget(v.config.Resolver, MaxQuestions),
+	}
+	r.message.RemoteIP = m.RemoteIP.Unmap().WithZone("")
+	r.guard("header", r.readHeader, func() { r.noFrom = "internal error" })
+	var wait sync.WaitGroup
+	wait.Go(func() { r.guard("spf", r.evaluateSPF, func() { r.spf = failed(r.spf) }) })
+	wait.Go(func() { r.guard("spf helo", r.evaluateHELO, func() { r.helo = failed(r.helo) }) })
+	wait.Go(func() { r.guard("iprev", r.evaluateIPRev, func() { r.iprev = IPRev{Result: authres.TempError} }) })
+	wait.Go(func() { r.guard("dmarc", r.discoverPolicy, func() { r.policyErr = dmarc.ErrTemporary }) })
+	wait.Go(func() {
+		r.guard("dkim", r.verifyDKIM, func() { r.dkim = []dkim.Signature{{Result: authres.TempError, Reason: reasonInternal}} })
+	})
+	wait.Wait()
+	results := &Results{}
+	r.guard("results", func() { r.join(results) }, func() {
+		results.DMARC = DMARC{Result: authres.TempError, Disposition: dmarc.None, Reason: reasonInternal}
+		results.FromVerified, results.FromVerifiedBy = false, ""
+	})
+	results.Header = authres.Header(v.config.AuthservID, r.statements(results))
+	results.ReceivedSPF = spf.Received(r.spf, spf.Trace{
+		Receiver: v.config.AuthservID, IP: r.message.RemoteIP, HELO: m.HELO, Sender: r.sender(),
+	})
+	results.Fault = r.fault
+	return results
+}
+
+const reasonInternal = "internal error"
+
+func failed(e spf.Evaluation) spf.Evaluation {
+	return spf.Evaluation{Result: authres.TempError, Domain: e.Domain, Reason: reasonInternal}
+}
+
+// guard runs one method. A panic ends it alone: the message is more than one method,
+// and a message must not end the process.
+func (r *run) guard(name string, method, recovered func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			recovered()
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if r.fault == nil {
+				// The value may hold text of the message; its type is enough to find it.
+				r.fault = fmt.Errorf("verify: %s panicked: %T", name, p)
+			}
+		}
+	}()
+	method()
+}
+
+func (r *run) readHeader() {
+	r.header, r.body, r.readErr = dkim.ReadHeader(r.message.Content, r.message.Size)
+	if r.readErr == nil {
+		r.from, r.noFrom = author(r.header)
+	}
+}
+
+const reasonRelay = "behind a relay"
+
+func (r *run) evaluateSPF() {
+	m := r.message
+	if m.MailFromDomain == "" && m.MailFromLocal == "" {
+		m.MailFromDomain = m.HELO
+	}
+	r.spf.Domain, _ = dns.Domain(m.MailFromDomain)
+	if m.BehindRelay {
+		r.spf.Result, r.spf.Reason = authres.None, reasonRelay
+		return
+	}
+	r.spf = spf.Check(r.lookups, r.resolver, m.RemoteIP, m.HELO, m.MailFromLocal, m.MailFromDomain)
+}
+
+func (r *run) evaluateHELO() {
+	m := r.message
+	r.helo.Domain, _ = dns.Domain(m.HELO)
+	if m.BehindRelay {
+		r.helo.Result, r.helo.Reason = authres.None, reasonRelay
+		return
+	}
+	r.helo = spf.CheckHELO(r.lookups, r.resolver, m.RemoteIP, m.HELO)
+}
+
+func (r *run) evaluateIPRev() {
+	r.iprev.Result = authres.None
+	if !r.message.BehindRelay {
+		r.iprev.Result, r.iprev.Name = iprev.Check(r.lookups, r.resolver, r.message.RemoteIP)
+	}
+}
+
+func (r *run) discoverPolicy() {
+	if r.from != "" {
+		r.policy, r.policyErr = dmarc.Discover(r.lookups, r.resolver, r.from)
+	}
+}
+
+func (r *run) verifyDKIM() {
+	if r.readErr != nil {
+		return
+	}
+	m := dkim.Message{Header: r.header, Content: r.message.Content, Body: r.body, Size: r.message.Size}
+	r.dkim = dkim.Verify(r.parent, r.lookups, r.resolver, m, r.config.Now())
+}
+
+// sender is the reverse-path as it is shown; "" for the null one.
+func (r *run) sender() string {
+	if r.message.MailFromDomain == "" {
+		return ""
+	}
+	return localPart(r.message.MailFromLocal) + "@" + r.message.MailFromDomain
+}

@@ -1,0 +1,114 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+
+	"mxhook/routing"
+)
+
+// Config is a configuration with every default filled in.
+type Config struct {
+	Hostname  string // A-labels, lower case, without a trailing dot
+	State     string // folder
+	Log       Log
+	Admin     Admin
+	Listeners []Listener
+	Limits    Limits
+	Verify    Verify
+	Delivery  Delivery
+	Sinks     []Sink         // in the file's order
+	Routes    []routing.Rule // in the file's order; routing.Compile takes them without a fault
+}
+
+// Log says what is logged.
+type Log struct {
+	Level  string // "debug", "info", "warn" or "error"
+	Format string // "json", "text", or "": text on a terminal, else json
+}
+
+// Admin is the address of metrics and health.
+type Admin struct {
+	Address string // host:port; "" is off
+	Token   Secret
+}
+
+// Listener is one address that takes mail.
+type Listener struct {
+	Address string // host:port
+	Kind    string // "mx"
+	TLS     TLS
+}
+
+// TLS says when a listener speaks TLS, and with which certificate.
+type TLS struct {
+	Mode     string // "none", "starttls", "required" or "implicit"
+	CertFile string // PEM; "" with mode none
+	KeyFile  string
+}
+
+// Limits bound what a peer may use.
+type Limits struct {
+	MessageSize      int64 // octets
+	Recipients       int   // of a transaction
+	Connections      int
+	ConnectionsPerIP int
+	CommandTime      time.Duration
+	MinRate          int64 // octets a second
+	TransactionTime  time.Duration
+	Errors           int // of a session
+}
+
+// Verify says how verdicts are found.
+type Verify struct {
+	Resolver []netip.AddrPort // none: the system's
+	Timeout  time.Duration
+}
+
+// Delivery says how long a sender waits.
+type Delivery struct {
+	Budget time.Duration
+}
+
+// Sink is one that takes events. Exactly one of the pointers is set, as Type says.
+type Sink struct {
+	Name    string
+	Type    string // "webhook" or "dir"
+	Webhook *Webhook
+	Dir     *Dir
+}
+
+// Webhook is a sink of type webhook.
+type Webhook struct {
+	URL         Secret // it may hold a password or a token; with {captures} in path and query
+	Captures    []string
+	Format      string            // "mxhook" or "raw"
+	Secrets     []Secret          // Standard Webhooks: whsec_ and base64, or base64 alone
+	Headers     map[string]Secret // by name as written
+	Timeout     time.Duration
+	Attempts    int
+	Concurrency int
+	FanOut      string // "message" or "recipient", the latter if the URL has captures
+	Include     Include
+	RejectOn    []int
+	TLS         ClientTLS
+}
+
+// Include says what a payload carries.
+type Include struct {
+	Attachments string // "inline" or "metadata"
+	Raw         string // "none" or "inline"
+	HTML        bool
+}
+
+// ClientTLS are the files of a webhook's connections; "" where there is none.
+type ClientTLS struct {
+	CAFile   string
+	CertFile string
+	KeyFile  string
+}
+
+// Dir is a sink of type dir.
+type Dir struct {
+	Path string
+}

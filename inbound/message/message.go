@@ -37,7 +37,17 @@ type Message struct {
 	List         List
 	Security     Security
 	Defects      []Defect
+
+	// BodyStart is the offset of the body: after the blank line that ends the
+	// header section.
+	BodyStart int64
+	// UnreadHeader is the part of the header section that lies beyond the limits and
+	// is not in Header; empty (Start equals End) if all is there.
+	UnreadHeader Range
 }
+
+// Range is a range of the message's octets, End not included.
+type Range struct{ Start, End int64 }
 
 // Field is one header field in the order of the message.
 type Field struct {

@@ -1,0 +1,114 @@
+package message
+
+import (
+	"crypto/sha256"
+	"io"
+	"slices"
+	"strings"
+)
+
+// attach lists the attachments, those of b and the text parts that are too large,
+// in the order of the message.
+func (p *parser) attach(root *part, parts []*part, large map[*part]bool) {
+	for pt := range large {
+		parts = append(parts, pt)
+	}
+	if len(large) > 0 {
+		slices.SortFunc(parts, func(a, b *part) int { return int(a.start - b.start) })
+	}
+	if len(parts) == 0 {
+		return
+	}
+	p.msg.Attachments = make([]Attachment, 0, len(parts))
+	for _, pt := range parts {
+		p.msg.Attachments = append(p.msg.Attachments, p.attachment(pt))
+	}
+}
+
+// attachment reads the part once, for its size and digest.
+func (p *parser) attachment(pt *part) Attachment {
+	enc := p.transfer(pt)
+	a := Attachment{
+		Filename:    p.filename(pt),
+		ContentType: neutral(pt.media),
+		Charset:     neutral(firstToken(pt.params.get("charset"))),
+		Disposition: pt.disposition(),
+		ContentID:   pt.cid,
+	}
+	d := &p.dec
+	d.reset(p.r, pt.start, pt.end, enc)
+	h := sha256.New()
+	inner := pt.media == "message/rfc822" && a.Filename == ""
+	for d.step() {
+		if inner {
+			a.Filename = p.innerName(d.out)
+			inner = false
+		}
+		h.Write(d.out)
+		a.Size += int64(len(d.out))
+	}
+	h.Sum(a.SHA256[:0])
+	p.noteDecoder(pt, d)
+	if pt.media == "message/rfc822" && a.Filename == "" {
+		a.Filename = "message.eml"
+	}
+	r, start, end, size := p.r, pt.start, pt.end, a.Size
+	a.open = func() io.Reader {
+		d := new(decoder)
+		d.reset(r, start, end, enc)
+		return io.LimitReader(d, size)
+	}
+	return a
+}
+
+// disposition returns what the part says, or what a reader takes it for: inline
+// when something refers to it.
+func (p *part) disposition() string {
+	switch {
+	case p.disp == "inline" || p.disp == "attachment":
+		return p.disp
+	case p.disp == "" && p.cid != "" && p.parent != nil && p.parent.media == "multipart/related":
+		return "inline"
+	}
+	return "attachment" // an unknown word is an attachment (RFC 2183 2.8)
+}
+
+// innerName makes a file name of the subject of a nested message, of which b is
+// the beginning: "SUBJECT.eml", "message.eml" without a subject.
+func (p *parser) innerName(b []byte) string {
+	quiet := newParser(nil, 0, p.opts)
+	var h headerBlock
+	h.reset(0)
+	b = b[:min(len(b), 16<<10)]
+	for len(b) > 0 {
+		l := line{data: b, first: true}
+		if k := strings.IndexByte(string(b), '\n'); k >= 0 {
+			l.data, l.eol = b[:k+1], 1
+		}
+		b = b[len(l.data):]
+		content := strings.TrimRight(string(l.content()), "\r")
+		if content == "" {
+			break
+		}
+		if content[0] == ' ' || content[0] == '\t' {
+			h.extend(l, &quiet.lim)
+		} else if n := fieldName(l.content()); n > 0 {
+			h.add(l, n, &quiet.lim)
+		}
+	}
+	raw, _ := h.get("Subject")
+	name := quiet.decodeWords(quiet.unfold(raw, ""), "")
+	name = strings.Map(func(r rune) rune {
+		if strings.ContainsRune(`/\:*?"<>|`, r) || r == '\t' {
+			return '_'
+		}
+		return r
+	}, name)
+	if len(name) > 100 {
+		name = strings.ToValidUTF8(name[:100], "")
+	}
+	if name = strings.Trim(name, " ."); name == "" {
+		return "message.eml"
+	}
+	return name + ".eml"
+}

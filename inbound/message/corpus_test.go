@@ -1,0 +1,50 @@
+package message
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+)
+
+// corpora returns the folder of test data beside the module; the test is skipped
+// where there is none.
+func corpora(t *testing.T) string {
+	dir := filepath.Join("..", "..", "..", "shared", "corpora")
+	if _, err := os.Stat(dir); err != nil {
+		t.Skip("no corpora beside the module: ", err)
+	}
+	return dir
+}
+
+// Every file of every set is parsed, whether it is a message or not.
+func TestCorporaParse(t *testing.T) {
+	n := 0
+	err := filepath.WalkDir(corpora(t), func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		n++
+		m := Parse(bytes.NewReader(b), int64(len(b)), Options{})
+		checkInvariants(t, m, int64(len(b)))
+		again := Parse(bytes.NewReader(b), int64(len(b)), Options{})
+		for _, x := range []*Message{m, again} {
+			for i := range x.Attachments {
+				x.Attachments[i].open = nil
+			}
+		}
+		if !reflect.DeepEqual(m, again) {
+			t.Errorf("%s: two results", path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d files", n)
+}

@@ -1,0 +1,261 @@
+package message
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"io"
+)
+
+// transfer is a content transfer encoding (RFC 2045 6).
+type transfer int
+
+const (
+	identity transfer = iota // 7bit, 8bit, binary
+	base64Encoded
+	quotedPrintable
+	uuencoded
+)
+
+// transferOf returns the encoding of that name; ok is false when it is unknown.
+func transferOf(name string) (t transfer, ok bool) {
+	switch name {
+	case "", "7bit", "8bit", "binary", "7-bit", "8-bit", "none", "7bits", "8bits", "plain":
+		return identity, true
+	case "base64", "base-64", "x-base64":
+		return base64Encoded, true
+	case "quoted-printable", "quotedprintable", "quoted_printable":
+		return quotedPrintable, true
+	case "x-uuencode", "uuencode", "x-uue":
+		return uuencoded, true
+	}
+	return identity, false
+}
+
+// rawSize is how much of a part is read at once.
+const rawSize = 32 << 10
+
+// decoder undoes a transfer encoding over a range of the message, block by block,
+// with a fixed amount of memory. It repairs what it can and remembers that there
+// was damage. The same range always gives the same octets.
+type decoder struct {
+	r        io.ReaderAt
+	off, end int64
+	enc      transfer
+
+	raw     []byte // octets read and not yet decoded
+	n       int
+	out     []byte // decoded, valid until the next step
+	dec     []byte // its memory
+	compact []byte
+	pos     int // of out, for Read
+
+	quantum [4]byte // base64 letters that wait for more
+	qn      int
+	padded  bool // the last that came was padding
+	begun   bool // uuencode: the begin line was seen
+	done    bool // nothing more is decoded
+
+	damaged bool
+	err     error
+}
+
+// reset makes d decode another range, with the memory that it has.
+func (d *decoder) reset(r io.ReaderAt, off, end int64, enc transfer) {
+	*d = decoder{r: r, off: off, end: max(off, end), enc: enc, raw: d.raw, dec: d.dec, compact: d.compact}
+	if want := int(min(rawSize, d.end-d.off)); len(d.raw) < want {
+		d.raw = make([]byte, want)
+	}
+}
+
+// step decodes the next block into d.out; false at the end or on an error.
+func (d *decoder) step() bool {
+	d.out, d.pos = nil, 0
+	for len(d.out) == 0 {
+		if d.done || d.err != nil {
+			return false
+		}
+		room := min(int64(len(d.raw)-d.n), d.end-d.off)
+		if room > 0 {
+			n, err := d.r.ReadAt(d.raw[d.n:d.n+int(room)], d.off)
+			d.n += n
+			d.off += int64(n)
+			if int64(n) < room {
+				if err == nil || errors.Is(err, io.EOF) {
+					err = io.ErrUnexpectedEOF
+				}
+				d.err = err
+				return false
+			}
+		}
+		d.block(d.off >= d.end)
+	}
+	return true
+}
+
+// block decodes what is in d.raw as far as it ends in a whole line; all of it when
+// there is no line end or nothing follows.
+func (d *decoder) block(last bool) {
+	cut := d.n
+	if !last && d.enc != identity {
+		if k := bytes.LastIndexByte(d.raw[:d.n], '\n'); k >= 0 {
+			cut = k + 1
+		} else if d.enc == quotedPrintable {
+			cut = qpCut(d.raw[:d.n])
+		}
+	}
+	b := d.raw[:cut]
+	d.dec = d.dec[:0]
+	switch d.enc {
+	case identity:
+		d.out = b
+	case base64Encoded:
+		d.base64(b)
+	case quotedPrintable:
+		d.qp(b, last)
+	case uuencoded:
+		d.uu(b)
+	}
+	if last {
+		d.lastBlock()
+		d.done = true
+	}
+	if d.enc != identity {
+		d.out = d.dec
+		copy(d.raw, d.raw[cut:d.n])
+		d.n -= cut
+		return
+	}
+	d.n = 0
+}
+
+func (d *decoder) lastBlock() {
+	if d.enc != base64Encoded || d.qn == 0 {
+		return
+	}
+	d.damaged = true // cut off, or its padding is missing
+	d.flushQuantum()
+}
+
+// Read implements io.Reader.
+func (d *decoder) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if d.pos >= len(d.out) && !d.step() {
+		if d.err != nil {
+			return 0, d.err
+		}
+		return 0, io.EOF
+	}
+	n := copy(p, d.out[d.pos:])
+	d.pos += n
+	return n, nil
+}
+
+// base64 decodes whole blocks where all is clean, and line by line otherwise.
+func (d *decoder) base64(b []byte) {
+	if !d.padded && d.cleanBase64(b) {
+		return
+	}
+	d.dec = d.dec[:0]
+	for len(b) > 0 && !d.done {
+		l := b
+		if k := bytes.IndexByte(b, '\n'); k >= 0 {
+			l = b[:k+1]
+		}
+		b = b[len(l):]
+		d.base64Line(l)
+	}
+}
+
+// cleanBase64 decodes b if it is letters and line ends, with padding at the end
+// alone; otherwise it changes nothing.
+func (d *decoder) cleanBase64(b []byte) bool {
+	c := append(d.compact[:0], d.quantum[:d.qn]...)
+	for len(b) > 0 {
+		k := bytes.IndexByte(b, '\n')
+		l := b
+		if k >= 0 {
+			l, b = b[:k], b[k+1:]
+			if k > 0 && l[k-1] == '\r' {
+				l = l[:k-1]
+			}
+		} else {
+			b = nil
+		}
+		c = append(c, l...)
+	}
+	d.compact = c
+	whole := len(c) &^ 3
+	for _, x := range c[whole:] {
+		if !isBase64(x) {
+			return false
+		}
+	}
+	padded := whole > 0 && c[whole-1] == '='
+	if padded && whole < len(c) {
+		return false
+	}
+	if need := whole / 4 * 3; cap(d.dec) < need {
+		d.dec = make([]byte, 0, need)
+	}
+	n, err := base64.StdEncoding.Decode(d.dec[:cap(d.dec)], c[:whole])
+	if err != nil {
+		return false
+	}
+	d.dec = d.dec[:n]
+	d.qn = copy(d.quantum[:], c[whole:])
+	d.padded = padded
+	return true
+}
+
+// base64Line decodes one line, leaving out what is no letter. After padding only a
+// line that is base64 by itself goes on (some encoders pad each line); anything
+// else was appended by a mailing list or a scanner and ends the content.
+func (d *decoder) base64Line(l []byte) {
+	t := bytes.TrimSpace(l)
+	if len(t) == 0 {
+		return
+	}
+	if d.padded {
+		d.damaged = true
+		if len(t)%4 != 0 || !allBase64(t) {
+			d.done = true
+			return
+		}
+	}
+	for _, c := range t {
+		switch {
+		case isBase64(c):
+			d.padded = false
+			d.quantum[d.qn] = c
+			if d.qn++; d.qn == 4 {
+				d.flushQuantum()
+			}
+		case c == '=':
+			d.damaged = d.damaged || d.qn < 2 && !d.padded
+			d.flushQuantum()
+			d.padded = true
+		case c != ' ' && c != '\t' && c != '\r':
+			d.damaged = true
+		}
+	}
+}
+
+func allBase64(b []byte) bool {
+	for _, c := range b {
+		if !isBase64(c) && c != '=' {
+			return false
+		}
+	}
+	return true
+}
+
+// flushQuantum decodes the letters that wait; a single one is lost.
+func (d *decoder) flushQuantum() {
+	var b [3]byte
+	n, _ := base64.RawStdEncoding.Decode(b[:], d.quantum[:d.qn])
+	d.dec = append(d.dec, b[:n]...)
+	d.qn = 0
+}

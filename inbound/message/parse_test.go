@@ -1,0 +1,95 @@
+package message
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"io"
+	"testing"
+	"testing/iotest"
+	"unicode/utf8"
+)
+
+// parse parses s and checks what must hold for every message.
+func parse(t testing.TB, s string) *Message {
+	t.Helper()
+	m := Parse(bytes.NewReader([]byte(s)), int64(len(s)), Options{})
+	checkInvariants(t, m, int64(len(s)))
+	return m
+}
+
+// checkInvariants fails the test if m is not what Parse promises for any message.
+func checkInvariants(t testing.TB, m *Message, size int64) {
+	t.Helper()
+	valid := func(s string) {
+		if !utf8.ValidString(s) {
+			t.Fatalf("not UTF-8: %q", s)
+		}
+	}
+	valid(m.Subject)
+	valid(m.Text)
+	valid(m.HTML)
+	valid(m.MessageID)
+	last := int64(0)
+	for _, f := range m.Header {
+		valid(f.Name)
+		valid(f.Value)
+		valid(f.Raw)
+		if bytes.ContainsAny([]byte(f.Value), "\r\n") {
+			t.Fatalf("a line end in the value %q", f.Value)
+		}
+		if f.Start < last || f.End <= f.Start || f.End > size {
+			t.Fatalf("field %s at %d to %d after %d of %d", f.Name, f.Start, f.End, last, size)
+		}
+		last = f.End
+	}
+	if m.BodyStart < last || m.BodyStart > size {
+		t.Fatalf("body at %d, header ends at %d of %d", m.BodyStart, last, size)
+	}
+	for _, list := range [][]Address{m.From, m.To, m.Cc, m.Bcc, m.ReplyTo} {
+		for _, a := range list {
+			valid(a.Name)
+			valid(a.Address)
+		}
+	}
+	for _, s := range append(append(append([]string{m.List.ID}, m.InReplyTo...), m.References...), m.List.Unsubscribe...) {
+		valid(s)
+	}
+	for i := range m.Attachments {
+		a := &m.Attachments[i]
+		for _, s := range []string{a.Filename, a.ContentType, a.Charset, a.Disposition, a.ContentID} {
+			valid(s)
+		}
+		for range 2 {
+			h := sha256.New()
+			n, err := io.Copy(h, iotest.HalfReader(a.Open()))
+			if err != nil || n != a.Size {
+				t.Fatalf("attachment %d: %d octets of %d, %v", i, n, a.Size, err)
+			}
+			if [32]byte(h.Sum(nil)) != a.SHA256 {
+				t.Fatalf("attachment %d: another digest", i)
+			}
+		}
+	}
+	for _, d := range m.Defects {
+		valid(d.Text)
+		if d.Code == DefectInternal {
+			t.Fatal("the parser panicked")
+		}
+	}
+}
+
+func TestParseReadsAnOrdinaryMessage(t *testing.T) {
+	m := parse(t, "From: Ann <ann@sender.example>\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n"+
+		"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nHello\r\n--b\r\n"+
+		"Content-Disposition: attachment; filename=a.bin\r\nContent-Type: application/octet-stream\r\n"+
+		"Content-Transfer-Encoding: base64\r\n\r\nAAEC\r\n--b--\r\n")
+	if m.Subject != "Grüße" || m.Text != "Hello" || len(m.From) != 1 || m.From[0] != (Address{"Ann", "ann@sender.example"}) {
+		t.Errorf("%+v", m)
+	}
+	if len(m.Attachments) != 1 || m.Attachments[0].Filename != "a.bin" || m.Attachments[0].Size != 3 {
+		t.Errorf("%+v", m.Attachments)
+	}
+	if len(m.Defects) != 0 {
+		t.Errorf("defects %+v", m.Defects)
+	}
+}

@@ -98,16 +98,17 @@ func (g *group) add(recipients []sinks.Recipient) {
 
 func (g *group) tasks(m Mail) []task {
 	if g.sink.FanOut() != sinks.FanOutRecipient {
-		return []task{{g.sink, m.event(g.route, g.recipients)}}
+		return []task{{g.sink, m.Event(g.route, g.recipients)}}
 	}
 	tasks := make([]task, 0, len(g.recipients))
 	for i := range g.recipients {
-		tasks = append(tasks, task{g.sink, m.event(g.route, g.recipients[i:i+1:i+1])})
+		tasks = append(tasks, task{g.sink, m.Event(g.route, g.recipients[i:i+1:i+1])})
 	}
 	return tasks
 }
 
-func (m *Mail) event(route string, recipients []sinks.Recipient) *sinks.Event {
+// Event returns the event for recipients of one route.
+func (m *Mail) Event(route string, recipients []sinks.Recipient) *sinks.Event {
 	return &sinks.Event{
 		ID:    sinks.EventID(m.Identity, route, recipients),
 		Route: route, ReceivedAt: m.ReceivedAt, Hostname: m.Hostname, Session: m.Session, Mail: m.Mail,

@@ -57,15 +57,22 @@ func (p Path) String() string {
 // route (which is dropped, RFC 5321 C), the bare word postmaster in any case, or
 // nothing, the null reverse-path. The caller decides which of the latter two it
 // takes. Octets beyond ASCII are allowed only with smtputf8 (RFC 6531) and must be
-// UTF-8. The errors are ErrPathSyntax and ErrPathUTF8.
+// UTF-8; without it they are ErrPathUTF8, whatever else is wrong, and any other fault
+// is ErrPathSyntax.
 func ParsePath(s string, smtputf8 bool) (Path, error) {
 	if s == "" {
 		return Path{}, nil
 	}
-	if len(s) > maxPath || !utf8.ValidString(s) {
+	if len(s) > maxPath {
 		return Path{}, ErrPathSyntax
 	}
-	if strings.EqualFold(s, "postmaster") {
+	if !smtputf8 && !isASCII(s) {
+		return Path{}, ErrPathUTF8
+	}
+	if !utf8.ValidString(s) {
+		return Path{}, ErrPathSyntax
+	}
+	if isASCII(s) && strings.EqualFold(s, "postmaster") {
 		return Path{LocalPart: s}, nil
 	}
 	s, ok := dropSourceRoute(s)
@@ -75,9 +82,6 @@ func ParsePath(s string, smtputf8 bool) (Path, error) {
 	local, domain, ok := cutLocalPart(s)
 	if !ok || local == "" || len(local) > maxLocalPart || !isDomain(domain) {
 		return Path{}, ErrPathSyntax
-	}
-	if !smtputf8 && !isASCII(s) {
-		return Path{}, ErrPathUTF8
 	}
 	return Path{LocalPart: local, Domain: domain}, nil
 }

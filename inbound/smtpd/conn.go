@@ -58,6 +58,7 @@ type conn struct {
 	// What go-smtp will be asked, and what its reply means.
 	pushed  *command // a command that was read and must be read again
 	ended   bool     // the body was read; go-smtp's own reader must see an end too
+	final   bool     // go-smtp's next reply is the one to a message
 	cmd     command  // the command that go-smtp is working on
 	success []byte   // what the peer is told when go-smtp agrees; nothing when empty
 	decided *answer  // what the session decided, in the place of success

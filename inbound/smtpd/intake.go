@@ -112,11 +112,11 @@ func (c *conn) readLines(in *intake, p *pace) error {
 				deadline = soon
 			}
 		}
-		if done {
-			return nil
-		}
 		if in.tooFar() {
 			c.endAfterReply = true
+			return nil
+		}
+		if done {
 			return nil
 		}
 		if err := c.fill(deadline); err != nil {

@@ -66,8 +66,8 @@ func (c *conn) decide(a answer) error {
 // whether it agrees; a disagreement that the session didn't decide is our own fault
 // and can neither accept nor refuse anything for good.
 func (c *conn) settle(code int) {
-	decided, final := c.decided, c.ended
-	c.decided = nil
+	decided, final := c.decided, c.final
+	c.decided, c.final = nil, false
 	switch {
 	case c.dead: // the last word was said
 	case c.mute:

@@ -64,7 +64,7 @@ func (s session) Data(io.Reader) (err error) {
 		c.fail(err)
 		return errDead
 	}
-	c.ended = true
+	c.ended, c.final = true, true
 	c.until = time.Time{} // the time of the Handler isn't the client's
 	if in.err != nil {
 		return c.decline("data", in.err)

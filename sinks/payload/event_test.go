@@ -1,0 +1,90 @@
+package payload
+
+import (
+	"crypto/sha256"
+	"net/netip"
+	"time"
+
+	"mxhook/inbound"
+	"mxhook/inbound/message"
+	"mxhook/sinks"
+	"mxhook/verify"
+	"mxhook/verify/authres"
+)
+
+const testID = "msg_abcdefghijklmnopqrstuvwxyz"
+
+// bareEvent is an event that holds as little as one can.
+func bareEvent() *sinks.Event {
+	return &sinks.Event{
+		ID:         testID,
+		Recipients: []sinks.Recipient{{Path: inbound.Path{LocalPart: "postmaster"}}},
+		Message:    &message.Message{},
+		Data:       inbound.NewMailData(nil),
+	}
+}
+
+// fullEvent is an event whose every field is filled; every text is made by text.
+func fullEvent(text func(string) string) *sinks.Event {
+	file := []byte("%PDF-1.7 " + text("content"))
+	attached := message.Attachment{
+		Filename: text("a.pdf"), ContentType: text("application/pdf"), Charset: text("utf-8"), Disposition: "attachment",
+		ContentID: text("cid@sender.example"), Size: int64(len(file)), SHA256: sha256.Sum256(file),
+	}.WithContent(open(file))
+	inline := attached
+	inline.Disposition = "inline"
+	people := []message.Address{{Name: text("Ann"), Address: text("ann@sender.example")}, {Address: text("bob@sender.example")}}
+	return &sinks.Event{
+		ID:         testID,
+		Route:      text("tickets"),
+		ReceivedAt: time.Date(2026, 11, 21, 11, 0, 0, 123_999_999, time.FixedZone("", 3600)),
+		Hostname:   "mx.in.example",
+		Session: inbound.Session{
+			RemoteIP: netip.MustParseAddr("::ffff:192.0.2.1"), HELO: text("mail.sender.example"), User: text("scanner"),
+			TLS: &inbound.TLS{Version: text("TLS 1.3"), Cipher: text("TLS_AES_128_GCM_SHA256"), ServerName: text("mx.in.example")},
+		},
+		Mail: inbound.Mail{ReversePath: inbound.Path{LocalPart: text("ann"), Domain: text("sender.example")}, Protocol: "ESMTPS"},
+		Recipients: []sinks.Recipient{
+			{Path: inbound.Path{LocalPart: text("support") + "+42+7", Domain: text("in.example")}, Captures: map[string]string{"ticket": text("42"), text("b"): text("c")}},
+			{Path: inbound.Path{LocalPart: "odd one", Domain: "in.example"}},
+		},
+		Message: &message.Message{
+			Header:    []message.Field{{Name: text("Received"), Value: text("from a")}, {Name: "received", Value: text("from b")}},
+			MessageID: text("<1@sender.example>"), Date: time.Date(2026, 11, 21, 10, 59, 58, 7, time.FixedZone("", 3600)), Subject: text("Hello"),
+			From: people, Sender: &people[0], ReplyTo: people, To: people, Cc: people, Bcc: people,
+			InReplyTo: []string{text("<0@sender.example>")}, References: []string{text("<0@sender.example>")},
+			Text: text("Hello\n"), HTML: text("<p>Hello & good bye</p>"), TextFromHTML: true,
+			Attachments: []message.Attachment{attached, inline},
+			Class:       message.ClassList,
+			Automatic:   message.Automatic{AutoSubmitted: text("auto-replied"), Precedence: text("bulk"), Reason: text("Precedence")},
+			List:        message.List{ID: text("list.example"), Unsubscribe: []string{text("mailto:off@list.example")}, OneClick: true},
+			Security:    message.Security{Signed: "smime", Encrypted: "pgp"},
+			Defects:     []message.Defect{{Part: text("1.2"), Code: "charset-unknown", Text: text("charset x")}},
+		},
+		Results: fullResults(text),
+		Data:    inbound.NewMailData([]byte("Subject: Hello\r\n\r\n" + text("Hello") + "\r\n")),
+	}
+}
+
+func fullResults(text func(string) string) *verify.Results {
+	return &verify.Results{
+		SPF:     verify.SPF{Result: authres.Pass, Domain: text("sender.example"), Reason: text("mechanism a")},
+		SPFHelo: verify.SPF{Result: authres.SoftFail, Domain: text("mail.sender.example"), Reason: text("all")},
+		DKIM: []verify.DKIM{
+			{Result: authres.Pass, Domain: text("sender.example"), Selector: text("s1"), Algorithm: text("rsa-sha256"), Aligned: true, Reason: text("good")},
+			{Result: authres.PermError, Reason: text("no key")},
+		},
+		DMARC: verify.DMARC{
+			Result: authres.Pass, Domain: text("sender.example"), PolicyDomain: text("sender.example"), OrganizationalDomain: text("sender.example"),
+			Policy: "reject", Disposition: "none", SPFAligned: true, DKIMAligned: true, Reason: text("dkim"),
+		},
+		ARC:            verify.ARC{Result: authres.Pass, ChainLength: 1, Sealers: []string{text("list.example")}, Trusted: true, Reason: text("sealed")},
+		IPRev:          verify.IPRev{Result: authres.Pass, Name: text("mail.sender.example")},
+		FromVerified:   true,
+		FromVerifiedBy: "dkim",
+		Header:         text("mx.in.example; spf=pass smtp.mailfrom=sender.example"),
+		ReceivedSPF:    text("pass (mx.in.example)"),
+	}
+}
+
+func same(s string) string { return s }

@@ -39,8 +39,8 @@ func (d *delivery) backoff(time.Duration, time.Duration, int, *http.Response) ti
 	return wait
 }
 
-// RoundTrip makes one attempt, or two when a connection that was kept alive turns
-// out to be dead. It returns the bare status.
+// RoundTrip makes one attempt, or two when the first one's connection was kept
+// alive and turns out to be dead. It returns the bare status.
 func (d *delivery) RoundTrip(req *http.Request) (*http.Response, error) {
 	for {
 		if d.ctx.Err() != nil {
@@ -51,8 +51,7 @@ func (d *delivery) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, errNoAnswer
 		}
 		code, stale := d.attempt(req)
-		if stale && !d.renewed {
-			d.renewed = true
+		if stale && d.attempts == 1 {
 			continue
 		}
 		if code == 0 {
@@ -160,6 +159,8 @@ type tracer struct {
 	whole    atomic.Bool   // it ended without error
 	answer   atomic.Bool
 	reused   atomic.Bool
+	dnsBegan atomic.Bool
+	dnsDone  atomic.Bool
 	tlsBegan atomic.Bool
 	tlsDone  atomic.Bool
 	ended    atomic.Bool
@@ -170,6 +171,8 @@ func (t *tracer) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		GotConn:              func(i httptrace.GotConnInfo) { t.reused.Store(i.Reused) },
 		GotFirstResponseByte: func() { t.answer.Store(true) },
+		DNSStart:             func(httptrace.DNSStartInfo) { t.dnsBegan.Store(true) },
+		DNSDone:              func(httptrace.DNSDoneInfo) { t.dnsDone.Store(true) },
 		TLSHandshakeStart:    func() { t.tlsBegan.Store(true) },
 		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
 			if err == nil {
@@ -199,6 +202,7 @@ func (t *tracer) waitWritten(ctx context.Context) bool {
 func (t *tracer) failure(err error, ctx context.Context) failure {
 	return failure{
 		err: err, written: t.isWritten(), answered: t.answer.Load(),
+		resolving:   t.dnsBegan.Load() && !t.dnsDone.Load(),
 		handshaking: t.tlsBegan.Load() && !t.tlsDone.Load(),
 		timedOut:    errors.Is(ctx.Err(), context.DeadlineExceeded),
 		ended:       t.ended.Load(), source: t.source.Load(),

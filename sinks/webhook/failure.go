@@ -18,6 +18,7 @@ type failure struct {
 	err         error // of net/http; its text is never used
 	written     bool  // the whole request was handed to the connection
 	answered    bool  // the first octet of an answer came
+	resolving   bool  // the look-up of the host had begun and was not done
 	handshaking bool  // the TLS handshake had begun and was not done
 	early       bool  // a yes came before the request was written
 	timedOut    bool  // the attempt's own time was over
@@ -41,6 +42,8 @@ func (f failure) condition() (c *status.Condition, words string, retry bool) {
 		return status.BudgetExceeded, "the budget ended before the request was sent", false
 	case f.early:
 		return status.SinkUnavailable, "an answer came before the request was sent", true
+	case f.resolving && f.timedOut:
+		return status.SinkDNS, "the host can't be resolved now", true
 	case f.timedOut || isTimeout(f.err):
 		if f.written { // the app may be at work: another request would double it
 			return status.SinkTimeout, "no answer in time", false

@@ -73,7 +73,6 @@ type delivery struct {
 	request  *retryablehttp.Request
 	content  content
 	attempts int
-	renewed  bool
 	last     result
 }
 

@@ -27,7 +27,7 @@ func (b *budget) spend(ctx context.Context, name string, n int64) error {
 		return timedOut(name)
 	}
 	if b.left.Add(-n) < 0 {
-		return temporary(name, "more questions than one message may ask")
+		return temporary(name, textBudget)
 	}
 	return nil
 }

@@ -137,7 +137,7 @@ below.ent.example A 192.0.2.2
 			{"an empty label", "a..example", true, true, false},
 			{"a label of 64 bytes", strings.Repeat("a", 64) + ".example", true, true, false},
 			{"a name of 254 bytes", strings.Repeat("a.", 126) + "aa", true, true, false},
-			{"a blank", "a b.example", true, true, false},
+			{"a control character", "a\x01b.example", true, true, false},
 			{"the empty name", "", true, true, false},
 			{"a single label", "localhost", true, true, false},
 		} {

@@ -9,6 +9,7 @@ import (
 const (
 	textNoDomain = "no such domain"
 	textNoData   = "no such record"
+	textBudget   = "more questions than are allowed"
 )
 
 // goNoHost is what net.Resolver says for both kinds of absence.
@@ -56,4 +57,10 @@ func IsTemporary(err error) bool {
 		return e.IsTemporary || e.IsTimeout
 	}
 	return true
+}
+
+// IsOverBudget reports whether err is that of a budget used up (WithBudget).
+func IsOverBudget(err error) bool {
+	var e *net.DNSError
+	return errors.As(err, &e) && e.Err == textBudget
 }

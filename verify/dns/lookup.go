@@ -20,12 +20,12 @@ type records interface {
 type lookups struct{ source records }
 
 func (l lookups) ask(ctx context.Context, name string, qtype uint16) ([]mdns.RR, error) {
-	canonical, ok := Domain(name)
+	asked, ok := canonical(name, true)
 	if !ok {
 		// What can't be a name has no records, and no server needs to be asked.
 		return nil, noDomain(name)
 	}
-	return l.source.records(ctx, canonical, qtype)
+	return l.source.records(ctx, asked, qtype)
 }
 
 // LookupTXT gives the TXT records of name, each with its strings joined.

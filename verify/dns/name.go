@@ -16,7 +16,11 @@ const (
 // dot. It is false for what can't be a name in the DNS: empty labels, labels and names
 // that are too long, blanks and control characters, U-labels that IDNA 2008 refuses.
 // Underscores are allowed, since `_dmarc` and `_domainkey` are names too.
-func Domain(name string) (string, bool) {
+func Domain(name string) (string, bool) { return canonical(name, false) }
+
+// canonical is Domain; lax allows blanks inside, which SPF macros can make and the DNS
+// can carry.
+func canonical(name string, lax bool) (string, bool) {
 	if len(name) > 4*maxName {
 		return "", false
 	}
@@ -44,7 +48,7 @@ func Domain(name string) (string, bool) {
 			}
 			label = 0
 			continue
-		case c <= ' ' || c >= 0x7f || c == '\\':
+		case c < ' ' || c == ' ' && !lax || c >= 0x7f || c == '\\':
 			return "", false
 		}
 		if label++; label > maxLabel {
@@ -68,5 +72,5 @@ func owner(printed string) (string, bool) {
 	if strings.Contains(printed, `\.`) {
 		return "", false
 	}
-	return Domain(unescape(printed))
+	return canonical(unescape(printed), true)
 }

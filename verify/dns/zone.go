@@ -58,10 +58,10 @@ func (z *Zone) ServFail(name string) { z.harm(name, servFail) }
 func (z *Zone) Timeout(name string) { z.harm(name, timeout) }
 
 func (z *Zone) harm(name string, t trouble) {
-	if canonical, ok := Domain(name); ok {
+	if at, ok := canonical(name, true); ok {
 		z.mu.Lock()
 		defer z.mu.Unlock()
-		z.trouble[canonical] = t
+		z.trouble[at] = t
 	}
 }
 

@@ -57,10 +57,13 @@ func Check(ctx context.Context, r dns.Resolver, ip netip.Addr, helo, local, doma
 	e := Evaluation{Result: authres.Result(result), Domain: name}
 	e.Reason, e.Mechanism = reason(result, err)
 	switch {
+	case ctx.Err() != nil:
+		// Whatever was concluded rests on questions that were not answered.
+		e.Result, e.Reason, e.Mechanism = authres.TempError, "the time was up", ""
+	case asked.over:
+		e.Result, e.Reason, e.Mechanism = authres.TempError, "more questions than one evaluation may ask", ""
 	case asked.syntax != "" && e.Result == authres.PermError:
 		e.Reason = asked.syntax
-	case ctx.Err() != nil && (e.Result == authres.PermError || e.Result == authres.TempError):
-		e.Result, e.Reason = authres.TempError, "the time was up"
 	}
 	return e
 }
@@ -136,6 +139,45 @@ type resolver struct {
 	dns.Resolver
 	ip     netip.Addr
 	syntax string // why a record is malformed
+	over   bool   // the budget was not enough
+}
+
+func (r *resolver) note(err error) error {
+	r.over = r.over || dns.IsOverBudget(err)
+	return err
+}
+
+// LookupTXT gives the library only what it may evaluate. A malformed record is an
+// error that it takes for permanent.
+func (r *resolver) LookupTXT(ctx context.Context, name string) ([]string, error) {
+	texts, err := r.Resolver.LookupTXT(ctx, name)
+	if err != nil {
+		return nil, r.note(err)
+	}
+	policies := texts[:0:0]
+	for _, text := range texts {
+		version, _, _ := strings.Cut(text, " ")
+		if strings.EqualFold(version, "v=spf1") {
+			policies = append(policies, text)
+		}
+	}
+	if len(policies) == 1 {
+		if problem := syntax(policies[0]); problem != "" {
+			r.syntax = problem
+			return nil, &net.DNSError{Err: problem, Name: name}
+		}
+	}
+	return policies, nil
+}
+
+func (r *resolver) LookupMX(ctx context.Context, name string) ([]*net.MX, error) {
+	mxs, err := r.Resolver.LookupMX(ctx, name)
+	return mxs, r.note(err)
+}
+
+func (r *resolver) LookupAddr(ctx context.Context, addr string) ([]string, error) {
+	names, err := r.Resolver.LookupAddr(ctx, addr)
+	return names, r.note(err)
 }
 
 // LookupIPAddr asks an IPv4 client's questions for IPv4 alone (RFC 7208 5): a server
@@ -143,11 +185,12 @@ type resolver struct {
 // asks for IPv4 always.
 func (r *resolver) LookupIPAddr(ctx context.Context, name string) ([]net.IPAddr, error) {
 	if !r.ip.Is4() {
-		return r.Resolver.LookupIPAddr(ctx, name)
+		addrs, err := r.Resolver.LookupIPAddr(ctx, name)
+		return addrs, r.note(err)
 	}
 	ips, err := dns.LookupNetIP(ctx, r.Resolver, "ip4", name)
 	if err != nil {
-		return nil, err
+		return nil, r.note(err)
 	}
 	addrs := make([]net.IPAddr, 0, len(ips))
 	for _, ip := range ips {

@@ -1,0 +1,253 @@
+package spf_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+	"unicode"
+
+	"mxhook/verify/authres"
+	"mxhook/verify/dns"
+	"mxhook/verify/spf"
+)
+
+var client = netip.MustParseAddr("192.0.2.1")
+
+func zone(t testing.TB, text string) *dns.Zone {
+	t.Helper()
+	z, err := dns.ParseZone(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z
+}
+
+func TestCheck(t *testing.T) {
+	var many, voids strings.Builder
+	for i := range 11 {
+		fmt.Fprintf(&many, "x%d.example TXT \"v=spf1 -all\"\n", i)
+	}
+	include := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, " include:x%d.example", i)
+		}
+		return b.String()
+	}
+	voids.WriteString("two.example TXT \"v=spf1 a:v1.example a:v2.example +all\"\n")
+	voids.WriteString("three.example TXT \"v=spf1 a:v1.example a:v2.example a:v3.example +all\"\n")
+	z := zone(t, many.String()+voids.String()+`
+good.example TXT "v=spf1 ip4:192.0.2.0/24 -all"
+fail.example TXT "v=spf1 -all"
+soft.example TXT "v=spf1 ~all"
+neutral.example TXT "v=spf1 ip4:203.0.113.1"
+twice.example TXT "v=spf1 -all"
+twice.example TXT "v=spf1 +all"
+late.example TXT "v=spf1 ip4:192.0.2.1 ip4:999.1.1.1 -all"
+ten.example TXT "v=spf1`+include(10)+` +all"
+eleven.example TXT "v=spf1`+include(11)+` +all"
+loop.example TXT "v=spf1 include:loop.example -all"
+bank.tld TXT "v=spf1 +all"
+evil.example TXT "v=spf1 -all"
+six.example TXT "v=spf1 ip6:2001:db8::/32 -all"
+xn--bcher-kva.example TXT "v=spf1 +all"
+inner.example TXT "v=spf1 include:dead.example -all"
+aonly.example TXT "v=spf1 a:halfdead.example -all"
+macro.example TXT "v=spf1 exists:%{l}.%{o}.allowed.example -all"
+postmaster.macro.example.allowed.example A 127.0.0.2
+`)
+	z.ServFail("dead.example")
+	z.Timeout("slow.example")
+	for _, c := range []struct {
+		rule, ip, local, domain string
+		want                    authres.Result
+	}{
+		{"a matching range passes", "192.0.2.1", "ann", "good.example", authres.Pass},
+		{"an IPv4-mapped address is IPv4", "::ffff:192.0.2.1", "ann", "good.example", authres.Pass},
+		{"IPv6", "2001:db8::7", "ann", "six.example", authres.Pass},
+		{"case and final dot don't matter", "192.0.2.1", "ann", "GOOD.Example.", authres.Pass},
+		{"-all fails", "192.0.2.1", "ann", "fail.example", authres.Fail},
+		{"~all is softfail", "192.0.2.1", "ann", "soft.example", authres.SoftFail},
+		{"nothing matches: neutral", "192.0.2.1", "ann", "neutral.example", authres.Neutral},
+		{"no record is none", "192.0.2.1", "ann", "nothing.example", authres.None},
+		{"two records are permerror", "192.0.2.1", "ann", "twice.example", authres.PermError},
+		{"a fault behind the match is permerror", "192.0.2.1", "ann", "late.example", authres.PermError},
+		{"ten look-ups are allowed", "192.0.2.1", "ann", "ten.example", authres.Pass},
+		{"eleven look-ups are permerror", "192.0.2.1", "ann", "eleven.example", authres.PermError},
+		{"a loop is permerror", "192.0.2.1", "ann", "loop.example", authres.PermError},
+		{"two void look-ups are allowed", "192.0.2.1", "ann", "two.example", authres.Pass},
+		{"three void look-ups are permerror", "192.0.2.1", "ann", "three.example", authres.PermError},
+		{"SERVFAIL is temperror", "192.0.2.1", "ann", "dead.example", authres.TempError},
+		{"a time-out is temperror", "192.0.2.1", "ann", "slow.example", authres.TempError},
+		{"SERVFAIL of an include is temperror", "192.0.2.1", "ann", "inner.example", authres.TempError},
+		{"an @ in a quoted local part doesn't choose the domain", "192.0.2.1", "x@bank.tld", "evil.example", authres.Fail},
+		{"an empty local part is postmaster", "192.0.2.1", "", "macro.example", authres.Pass},
+		{"U-labels are A-labels", "192.0.2.1", "ann", "bücher.example", authres.Pass},
+		{"an address literal has no policy", "192.0.2.1", "ann", "[192.0.2.1]", authres.None},
+		{"an address has no policy", "192.0.2.1", "ann", "192.0.2.1", authres.None},
+		{"a single label has no policy", "192.0.2.1", "ann", "localhost", authres.None},
+		{"an empty domain has no policy", "192.0.2.1", "ann", "", authres.None},
+		{"a broken domain has no policy", "192.0.2.1", "ann", "a..example", authres.None},
+		{"a domain with a NUL has no policy", "192.0.2.1", "ann", "a\x00.example", authres.None},
+	} {
+		e := spf.Check(context.Background(), z, netip.MustParseAddr(c.ip), "mail.example", c.local, c.domain)
+		if e.Result != c.want {
+			t.Errorf("%s: %s (%s), want %s", c.rule, e.Result, e.Reason, c.want)
+		}
+		if e.Reason == "" || strings.ContainsFunc(e.Reason, unicode.IsControl) {
+			t.Errorf("%s: reason %q", c.rule, e.Reason)
+		}
+	}
+}
+
+// onlyIPv4 fails for AAAA as some servers do.
+type onlyIPv4 struct{ *dns.Zone }
+
+func (r onlyIPv4) LookupNetIP(ctx context.Context, network, name string) ([]netip.Addr, error) {
+	if network == "ip6" {
+		return nil, &net.DNSError{Err: "server failure", IsTemporary: true}
+	}
+	return r.Zone.LookupNetIP(ctx, network, name)
+}
+
+func TestAnIPv4ClientIsNotHarmedByAFailingAAAA(t *testing.T) {
+	r := onlyIPv4{zone(t, "a.example TXT \"v=spf1 a -all\"\na.example A 192.0.2.1")}
+	if e := spf.Check(context.Background(), r, client, "a.example", "ann", "a.example"); e.Result != authres.Pass {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestTheDeadlineIsTemperror(t *testing.T) {
+	ctx, cancel := context.WithDeadline(context.Background(), time.Unix(1, 0))
+	defer cancel()
+	z := zone(t, `a.example TXT "v=spf1 ptr -all"`)
+	if e := spf.Check(ctx, z, client, "a.example", "ann", "a.example"); e.Result != authres.TempError {
+		t.Errorf("%+v", e)
+	}
+}
+
+// stall lets the time run out at the reverse look-up, where the evaluator passes over
+// errors.
+type stall struct {
+	*dns.Zone
+	cancel context.CancelFunc
+}
+
+func (r stall) LookupAddr(ctx context.Context, addr string) ([]string, error) {
+	r.cancel()
+	return r.Zone.LookupAddr(ctx, addr)
+}
+
+func TestADeadlineWithinPTRIsNotAFail(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	r := stall{zone(t, `a.example TXT "v=spf1 ptr -all"`), cancel}
+	if e := spf.Check(ctx, r, client, "a.example", "ann", "a.example"); e.Result != authres.TempError {
+		t.Errorf("%+v", e)
+	}
+}
+
+// counter counts questions.
+type counter struct {
+	*dns.Zone
+	n atomic.Int64
+}
+
+func (c *counter) LookupTXT(ctx context.Context, name string) ([]string, error) {
+	c.n.Add(1)
+	return c.Zone.LookupTXT(ctx, name)
+}
+
+func (c *counter) LookupMX(ctx context.Context, name string) ([]*net.MX, error) {
+	c.n.Add(1)
+	return c.Zone.LookupMX(ctx, name)
+}
+
+func (c *counter) LookupIPAddr(ctx context.Context, name string) ([]net.IPAddr, error) {
+	c.n.Add(2)
+	return c.Zone.LookupIPAddr(ctx, name)
+}
+
+func (c *counter) LookupNetIP(ctx context.Context, network, name string) ([]netip.Addr, error) {
+	c.n.Add(1)
+	return c.Zone.LookupNetIP(ctx, network, name)
+}
+
+func TestAPolicyCantCostMoreThanItsBudget(t *testing.T) {
+	var text strings.Builder
+	text.WriteString(`big.example TXT "v=spf1`)
+	for i := range 9 {
+		fmt.Fprintf(&text, " mx:m%d.example", i)
+	}
+	text.WriteString(" -all\"\n")
+	for i := range 9 {
+		for j := range 10 {
+			fmt.Fprintf(&text, "m%d.example MX 1 h%d-%d.example.\nh%d-%d.example A 203.0.113.9\n", i, i, j, i, j)
+		}
+	}
+	c := &counter{Zone: zone(t, text.String())}
+	e := spf.Check(context.Background(), c, client, "big.example", "ann", "big.example")
+	if e.Result != authres.TempError || c.n.Load() > spf.MaxQuestions {
+		t.Errorf("%+v after %d questions", e, c.n.Load())
+	}
+}
+
+func TestTheHELOIdentity(t *testing.T) {
+	z := zone(t, "mail.example TXT \"v=spf1 a -all\"\nmail.example A 192.0.2.1")
+	for helo, want := range map[string]authres.Result{
+		"mail.example": authres.Pass, "[192.0.2.1]": authres.None, "localhost": authres.None,
+		"": authres.None, "a b": authres.None, "other.example": authres.None,
+	} {
+		if e := spf.CheckHELO(context.Background(), z, client, helo); e.Result != want {
+			t.Errorf("%q: %+v, want %s", helo, e, want)
+		}
+	}
+}
+
+func TestReceivedHoldsWhatThePeerSaidInQuotes(t *testing.T) {
+	e := spf.Evaluation{Result: authres.Fail, Reason: "matched all", Mechanism: "all"}
+	for _, c := range []struct {
+		rule string
+		t    spf.Trace
+		want string
+	}{
+		{"plain", spf.Trace{Receiver: "mx.in.example", IP: client, HELO: "a.example", Sender: "ann@a.example"},
+			`fail (mx.in.example: matched all) identity=mailfrom; client-ip=192.0.2.1; envelope-from="ann@a.example"; helo=a.example; receiver=mx.in.example; mechanism=all`},
+		{"null reverse-path and IPv6", spf.Trace{Receiver: "mx", IP: netip.MustParseAddr("2001:db8::1"), HELO: "a.example"},
+			`fail (mx: matched all) identity=helo; client-ip="2001:db8::1"; helo=a.example; receiver=mx; mechanism=all`},
+		{"injection", spf.Trace{Receiver: "mx", IP: client, HELO: "x\r\nTo: you", Sender: "\"a\"; b=c\"@d\x00"},
+			`fail (mx: matched all) identity=mailfrom; client-ip=192.0.2.1; envelope-from="\"a\"; b=c\"@d?"; helo="x??To: you"; receiver=mx; mechanism=all`},
+	} {
+		if got := spf.Received(e, c.t); got != c.want {
+			t.Errorf("%s:\n%s\nwant\n%s", c.rule, got, c.want)
+		}
+	}
+}
+
+func FuzzCheck(f *testing.F) {
+	f.Add("v=spf1 a mx:b.example/24//64 ptr ip4:1.2.3.4/8 ip6:::1 exists:%{ir}.%{l1r+-}.a.example include:%{d2}.x redirect=_spf.%{h} exp=e.%{o}", "ann", "a.example")
+	f.Add("v=spf1 %{", "a@b", "x.y")
+	f.Add("V=SPF1 a:%%%_%-.b ?all", "", "x.y")
+	f.Fuzz(func(t *testing.T, record, local, domain string) {
+		var b strings.Builder
+		for i := range min(len(record), 250) {
+			fmt.Fprintf(&b, `\%03d`, record[i])
+		}
+		z := zone(t, "*.example A 192.0.2.1\nx.y TXT \""+b.String()+"\"\n")
+		for _, d := range []string{"x.y", domain} {
+			e := spf.Check(context.Background(), z, client, domain, local, d)
+			switch e.Result {
+			case authres.None, authres.Neutral, authres.Pass, authres.Fail, authres.SoftFail, authres.TempError, authres.PermError:
+			default:
+				t.Fatalf("result %q", e.Result)
+			}
+			if got := spf.Received(e, spf.Trace{Receiver: "mx", IP: client, HELO: domain, Sender: local + "@" + d}); strings.ContainsFunc(got, unicode.IsControl) {
+				t.Fatalf("control character in %q", got)
+			}
+		}
+	})
+}

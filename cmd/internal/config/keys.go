@@ -1,0 +1,233 @@
+package config
+
+import (
+	"slices"
+	"time"
+)
+
+// kind is the type of a key's value, in the words of the reference.
+type kind string
+
+const (
+	kindText     kind = "text"
+	kindTexts    kind = "text or list" // of texts
+	kindList     kind = "list"         // of texts
+	kindNumber   kind = "number"
+	kindNumbers  kind = "list of numbers"
+	kindBool     kind = "true or false"
+	kindDuration kind = "duration"
+	kindSize     kind = "size"
+	kindEnum     kind = "one of"
+	kindEnums    kind = "list of" // of enum values
+	kindMapping  kind = "mapping"
+	kindMappings kind = "list of mappings"
+	kindNames    kind = "mapping by name" // whose keys are the user's
+)
+
+// key is one key of the file: the only place that knows its type, its default and
+// whether its part is built.
+type key struct {
+	section, name string
+	kind          kind
+	values        []string // of an enum
+	byDefault     string   // as the file would say it; "" for none
+	min, max      int64    // of numbers, durations (nanoseconds) and sizes (octets); max 0 is none
+	secret        bool     // NAME_file may stand in its place
+	// only are the values that this version can do, nil for all; none is []string{}.
+	only []string
+	text string
+}
+
+var none = []string{}
+
+const (
+	second = int64(time.Second)
+	hour   = int64(time.Hour)
+	mib    = int64(1 << 20)
+	gib    = int64(1 << 30)
+)
+
+var keys = []key{
+	{section: "", name: "hostname", kind: kindText, text: "our name in the banner, EHLO, Received and Authentication-Results; default the host's name"},
+	{section: "", name: "state", kind: kindText, byDefault: "./mxhook-data", text: "folder for temporary files"},
+	{section: "", name: "log", kind: kindMapping},
+	{section: "", name: "admin", kind: kindMapping},
+	{section: "", name: "listeners", kind: kindMappings, text: `default: one mx on ":25"`},
+	{section: "", name: "limits", kind: kindMapping},
+	{section: "", name: "verify", kind: kindMapping},
+	{section: "", name: "delivery", kind: kindMapping},
+	{section: "", name: "spool", kind: kindMapping},
+	{section: "", name: "sinks", kind: kindNames, text: "those who take the mail, by name"},
+	{section: "", name: "routes", kind: kindMappings, text: "needed; for each recipient the first that matches wins"},
+
+	{section: "log", name: "level", kind: kindEnum, values: []string{"debug", "info", "warn", "error"}, byDefault: "info"},
+	{section: "log", name: "format", kind: kindEnum, values: []string{"json", "text"}, text: "default: text on a terminal, else json"},
+
+	{section: "admin", name: "address", kind: kindText, text: "HOST:PORT of metrics and health; off without it"},
+	{section: "admin", name: "token", kind: kindText, secret: true, text: "off loopback /metrics and the page need it"},
+
+	{section: "listeners[]", name: "address", kind: kindText, text: "needed; HOST:PORT"},
+	{section: "listeners[]", name: "kind", kind: kindEnum, values: []string{"mx", "submission", "lmtp"}, only: []string{"mx"}, byDefault: "mx"},
+	{section: "listeners[]", name: "tls", kind: kindMapping},
+	{section: "listeners[]", name: "proxy_protocol", kind: kindList, only: []string{"[]"}, text: "networks whose PROXY header is required"},
+	{section: "listeners[]", name: "users", kind: kindMappings, only: none},
+
+	{section: "listeners[].tls", name: "mode", kind: kindEnum, values: []string{"none", "starttls", "required", "implicit"}, text: "default starttls with a certificate, none without"},
+	{section: "listeners[].tls", name: "cert_file", kind: kindText, text: "PEM, the chain from the leaf on"},
+	{section: "listeners[].tls", name: "key_file", kind: kindText, text: "PEM"},
+
+	{section: "listeners[].users[]", name: "name", kind: kindText},
+	{section: "listeners[].users[]", name: "password_hash", kind: kindText, secret: true},
+
+	{section: "limits", name: "message_size", kind: kindSize, byDefault: "25MiB", min: 1, max: 2 * gib},
+	{section: "limits", name: "recipients", kind: kindNumber, byDefault: "100", min: 1, max: 100_000, text: "of one transaction"},
+	{section: "limits", name: "connections", kind: kindNumber, byDefault: "1000", min: 1, max: 1_000_000},
+	{section: "limits", name: "connections_per_ip", kind: kindNumber, byDefault: "50", min: 1, max: 1_000_000, text: "from one IPv4 address or IPv6 /64"},
+	{section: "limits", name: "messages_per_ip", kind: kindNumber, byDefault: "0", max: 1_000_000, only: []string{"0"}, text: "a minute; 0 is no limit"},
+	{section: "limits", name: "memory", kind: kindSize, min: mib, only: none, text: "message bytes in memory over all sessions"},
+	{section: "limits", name: "disk_reserve", kind: kindSize, only: none, text: "refuse mail when less is free"},
+	{section: "limits", name: "command_time", kind: kindDuration, byDefault: "5m", min: second, max: hour, text: "idle between commands, and within the data"},
+	{section: "limits", name: "min_rate", kind: kindNumber, byDefault: "500", min: 1, max: gib, text: "octets a second, averaged after the first minute of data"},
+	{section: "limits", name: "transaction_time", kind: kindDuration, byDefault: "1h", min: second, max: 24 * hour},
+	{section: "limits", name: "errors", kind: kindNumber, byDefault: "20", min: 1, max: 100_000, text: "5xx replies of one session"},
+
+	{section: "verify", name: "resolver", kind: kindList, text: "IP:PORT of DNS servers; default the system's"},
+	{section: "verify", name: "timeout", kind: kindDuration, byDefault: "10s", min: int64(time.Millisecond), max: 60 * second, text: "all look-ups of a message together"},
+	{section: "verify", name: "trusted_relays", kind: kindList, only: []string{"[]"}, text: "networks"},
+	{section: "verify", name: "trusted_arc_sealers", kind: kindList, only: []string{"[]"}, text: "domains"},
+	{section: "verify", name: "reject", kind: kindMapping},
+
+	{section: "verify.reject", name: "dmarc", kind: kindBool, byDefault: "false", only: []string{"false"}},
+	{section: "verify.reject", name: "spf", kind: kindBool, byDefault: "false", only: []string{"false"}},
+	{section: "verify.reject", name: "null_mx", kind: kindBool, byDefault: "false", only: []string{"false"}},
+	{section: "verify.reject", name: "no_ptr", kind: kindBool, byDefault: "false", only: []string{"false"}},
+
+	{section: "delivery", name: "budget", kind: kindDuration, byDefault: "30s", min: int64(10 * time.Millisecond), max: 300 * second, text: "how long the sender waits after the final dot"},
+	{section: "delivery", name: "ledger", kind: kindDuration, byDefault: "0", only: []string{"0", "0s"}, text: "how long a done unit is remembered; 0 switches it off"},
+
+	{section: "spool", name: "max_bytes", kind: kindSize, only: none},
+	{section: "spool", name: "max_age", kind: kindDuration, only: none},
+
+	{section: "webhook", name: "type", kind: kindEnum, values: sinkTypes, only: availableSinks, text: "webhook"},
+	{section: "webhook", name: "url", kind: kindText, text: "needed; http or https; {captures} in path and query"},
+	{section: "webhook", name: "format", kind: kindEnum, values: []string{"mxhook", "raw", "cloudevents", "postmark", "sendgrid", "sendgrid-raw", "mailgun", "mailgun-mime", "cloudmailin", "cloudmailin-multipart", "mandrill", "ses", "action-mailbox"}, only: []string{"mxhook", "raw"}, byDefault: "mxhook"},
+	{section: "webhook", name: "secret", kind: kindTexts, secret: true, text: "Standard Webhooks: whsec_ and 24 to 64 octets in base64; a list rotates keys"},
+	{section: "webhook", name: "headers", kind: kindNames, text: "added to each request"},
+	{section: "webhook", name: "timeout", kind: kindDuration, byDefault: "25s", min: int64(10 * time.Millisecond), max: 600 * second, text: "one attempt"},
+	{section: "webhook", name: "attempts", kind: kindNumber, byDefault: "2", min: 1, max: 100, text: "inside the budget"},
+	{section: "webhook", name: "concurrency", kind: kindNumber, byDefault: "64", min: 1, max: 100_000, text: "requests at once"},
+	{section: "webhook", name: "fan_out", kind: kindEnum, values: []string{"message", "recipient"}, byDefault: "message", text: "recipients in one event: all, or one; a url with captures is always recipient"},
+	{section: "webhook", name: "include", kind: kindMapping},
+	{section: "webhook", name: "reject_on", kind: kindNumbers, byDefault: "[406]", min: 400, max: 599, text: "HTTP status codes that refuse the mail for good"},
+	{section: "webhook", name: "circuit", kind: kindMapping},
+	{section: "webhook", name: "proxy", kind: kindText, only: []string{""}, text: "an HTTP proxy; the environment's are not used"},
+	{section: "webhook", name: "tls", kind: kindMapping},
+
+	{section: "webhook.include", name: "attachments", kind: kindText, byDefault: "inline", only: []string{"inline", "metadata"}, text: "inline, metadata or store:SINK"},
+	{section: "webhook.include", name: "raw", kind: kindText, byDefault: "none", only: []string{"none", "inline"}, text: "none, inline or store:SINK"},
+	{section: "webhook.include", name: "html", kind: kindBool, byDefault: "true"},
+
+	{section: "webhook.circuit", name: "failures", kind: kindNumber, byDefault: "0", only: []string{"0"}, text: "0 switches it off"},
+	{section: "webhook.circuit", name: "open", kind: kindDuration, byDefault: "5s", only: []string{"5s"}},
+
+	{section: "webhook.tls", name: "ca_file", kind: kindText, text: "PEM; in place of the system's authorities"},
+	{section: "webhook.tls", name: "cert_file", kind: kindText, text: "PEM; our own certificate"},
+	{section: "webhook.tls", name: "key_file", kind: kindText, text: "PEM"},
+
+	{section: "s3", name: "type", kind: kindEnum, values: sinkTypes, only: availableSinks, text: "s3"},
+	{section: "s3", name: "bucket", kind: kindText},
+	{section: "s3", name: "prefix", kind: kindText},
+	{section: "s3", name: "content", kind: kindEnums, values: []string{"raw", "json", "attachments"}},
+	{section: "s3", name: "region", kind: kindText},
+	{section: "s3", name: "endpoint", kind: kindText},
+	{section: "s3", name: "path_style", kind: kindBool, byDefault: "false"},
+	{section: "s3", name: "storage_class", kind: kindText},
+	{section: "s3", name: "server_side_encryption", kind: kindText},
+	{section: "s3", name: "kms_key_id", kind: kindText},
+
+	{section: "sqs", name: "type", kind: kindEnum, values: sinkTypes, only: availableSinks, text: "sqs"},
+	{section: "sqs", name: "queue_url", kind: kindText},
+	{section: "sqs", name: "region", kind: kindText},
+	{section: "sqs", name: "endpoint", kind: kindText},
+	{section: "sqs", name: "format", kind: kindText, byDefault: "mxhook"},
+	{section: "sqs", name: "max_size", kind: kindSize, byDefault: "0"},
+	{section: "sqs", name: "overflow", kind: kindText},
+
+	{section: "dir", name: "type", kind: kindEnum, values: sinkTypes, only: availableSinks, text: "dir"},
+	{section: "dir", name: "path", kind: kindText, text: "needed; ID.eml and ID.json go there"},
+	{section: "dir", name: "maildir", kind: kindBool, byDefault: "false", only: []string{"false"}},
+
+	{section: "routes[]", name: "name", kind: kindText, text: "default: its number"},
+	{section: "routes[]", name: "recipient", kind: kindTexts, text: "needed; patterns, see routing/README.md"},
+	{section: "routes[]", name: "domains", kind: kindList, text: "needed when a pattern names no literal domain"},
+	{section: "routes[]", name: "sender", kind: kindTexts, text: "patterns for the reverse-path; <> is the null one"},
+	{section: "routes[]", name: "when", kind: kindMapping, only: none, text: "conditions that are decided after the data"},
+	{section: "routes[]", name: "deliver", kind: kindList, text: "required sinks"},
+	{section: "routes[]", name: "optional", kind: kindList, text: "sinks that are never the reason for a 4xx"},
+	{section: "routes[]", name: "mode", kind: kindEnum, values: []string{"direct", "spool"}, only: []string{"direct"}, byDefault: "direct"},
+	{section: "routes[]", name: "spill_after", kind: kindDuration, byDefault: "0s", only: []string{"0", "0s"}},
+	{section: "routes[]", name: "deduplicate", kind: kindBool, byDefault: "false", only: []string{"false"}},
+	{section: "routes[]", name: "continue", kind: kindBool, byDefault: "false", text: "the search goes on after this route has matched"},
+	{section: "routes[]", name: "reject", kind: kindText, text: `refuse with this reply: "550 5.1.6 text"`},
+	{section: "routes[]", name: "discard", kind: kindBool, byDefault: "false", text: "accept and drop"},
+	{section: "routes[]", name: "accept", kind: kindMapping, only: none, text: "ask a URL at RCPT"},
+
+	{section: "routes[].when", name: "dmarc", kind: kindList},
+	{section: "routes[].when", name: "spf", kind: kindList},
+	{section: "routes[].when", name: "from", kind: kindTexts},
+	{section: "routes[].when", name: "subject", kind: kindText},
+	{section: "routes[].when", name: "header", kind: kindNames},
+	{section: "routes[].when", name: "class", kind: kindList},
+	{section: "routes[].when", name: "size", kind: kindText},
+
+	{section: "routes[].accept", name: "url", kind: kindText},
+	{section: "routes[].accept", name: "secret", kind: kindTexts, secret: true},
+	{section: "routes[].accept", name: "cache", kind: kindDuration},
+}
+
+var (
+	sinkTypes      = []string{"webhook", "s3", "sqs", "dir"}
+	availableSinks = []string{"webhook", "dir"}
+)
+
+// find returns the row of a key. Where NAME_file stands for a secret, it is a text.
+func find(section, name string) (key, bool) {
+	for _, k := range keys {
+		if k.section != section {
+			continue
+		}
+		if k.name == name {
+			return k, true
+		}
+		if k.secret && k.name+"_file" == name {
+			return key{section: section, name: name, kind: k.kind, only: fileOnly(k)}, true
+		}
+	}
+	return key{}, false
+}
+
+// fileOnly keeps a key_file from being available where its key is not.
+func fileOnly(k key) []string {
+	if k.only != nil {
+		return none
+	}
+	return nil
+}
+
+// names returns the names of a section's keys, in the table's order.
+func names(section string) []string {
+	var list []string
+	for _, k := range keys {
+		if k.section != section {
+			continue
+		}
+		list = append(list, k.name)
+		if k.secret {
+			list = append(list, k.name+"_file")
+		}
+	}
+	return list
+}
+
+// has tells whether only allows a value.
+func (k key) has(value string) bool { return k.only == nil || slices.Contains(k.only, value) }

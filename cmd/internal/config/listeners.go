@@ -1,0 +1,104 @@
+package config
+
+import (
+	"crypto/tls"
+	"errors"
+	"os"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// listeners returns the listeners, by default one mx on :25.
+func (d *decoder) listeners(top *section) []Listener {
+	if !top.has("listeners") {
+		d.warn(top.place, "the listener :25 has no TLS, so that mail comes in clear; add listeners: [{address: \":25\", tls: {cert_file: cert.pem, key_file: key.pem}}]")
+		return []Listener{{Address: ":25", Kind: "mx", TLS: TLS{Mode: "none"}}}
+	}
+	var all []Listener
+	for _, n := range d.elements(top, "listeners") {
+		l, ok := d.listener(n, all)
+		if ok {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+func (d *decoder) listener(n ast.Node, former []Listener) (Listener, bool) {
+	s, ok := d.section(n, "listeners[]", "listener")
+	if !ok {
+		return Listener{}, false
+	}
+	l := Listener{Address: s.text("address"), Kind: s.text("kind")}
+	v, given := s.single["address"]
+	switch {
+	case !s.has("address"):
+		d.fault(s.place, "listener: address is missing; add address: \":25\"")
+	case !given:
+	case strings.HasPrefix(l.Address, "unix:"):
+		d.fault(v.place, "listener: address: unix sockets are not available in this version; use HOST:PORT")
+	default:
+		if _, _, why := splitAddress(l.Address); why != "" {
+			d.fault(v.place, "listener: address: %s", why)
+		}
+		for _, o := range former {
+			if sameAddress(l.Address, o.Address) {
+				d.fault(v.place, "listener: address %s can't be listened at twice", quote(v.raw))
+			}
+		}
+	}
+	l.TLS = d.listenerTLS(s)
+	return l, true
+}
+
+func (d *decoder) listenerTLS(listener *section) TLS {
+	if list, ok := listener.values["tls"].(*ast.SequenceNode); ok {
+		d.fault(at(list), "listener: tls: a list of certificates is not available in this version; give one mapping")
+		return TLS{}
+	}
+	s := d.sub(listener, "tls")
+	t := TLS{Mode: s.text("mode"), CertFile: d.path(s, "cert_file"), KeyFile: d.path(s, "key_file")}
+	hasCert, hasKey := s.has("cert_file"), s.has("key_file")
+	if t.Mode == "" && !s.has("mode") {
+		t.Mode = "none"
+		if hasCert {
+			t.Mode = "starttls"
+		}
+	}
+	switch {
+	case t.Mode == "":
+	case hasCert != hasKey:
+		d.fault(s.place, "listener: tls: cert_file and key_file belong together; add the other")
+	case t.Mode == "none" && hasCert && s.has("mode"):
+		d.fault(s.at("mode"), "listener: tls: mode none contradicts cert_file; use starttls, or remove the files")
+	case t.Mode != "none" && !hasCert:
+		d.fault(s.at("mode"), "listener: tls: mode %s needs cert_file and key_file", t.Mode)
+	case t.Mode == "none" && listener.text("kind") == "mx":
+		d.warn(listener.place, "listener: an mx without TLS takes mail in clear; add tls: {cert_file: cert.pem, key_file: key.pem}")
+	case t.CertFile != "" && t.KeyFile != "":
+		d.checkPair(s, "listener: tls: ", t.CertFile, t.KeyFile)
+	}
+	return t
+}
+
+// checkPair reads a certificate and its key as they will be read when serving.
+func (d *decoder) checkPair(s *section, what, certFile, keyFile string) {
+	for _, key := range []string{"cert_file", "key_file"} {
+		if _, err := readSecret(s.text(key)); err != nil {
+			d.fault(s.at(key), "%s%s %s: %v", what, key, quote(s.single[key].raw), err)
+			return
+		}
+	}
+	_, err := tls.LoadX509KeyPair(certFile, keyFile)
+	var pe *os.PathError
+	switch {
+	case err == nil:
+	case errors.As(err, &pe):
+		d.fault(s.at("cert_file"), "%sthe files can't be read", what)
+	default:
+		// The text comes from crypto/tls or crypto/x509 and names kinds of PEM
+		// blocks and of keys, never their content.
+		d.fault(s.at("cert_file"), "%scert_file and key_file are no certificate with its key: %s", what, strings.TrimPrefix(err.Error(), "tls: "))
+	}
+}

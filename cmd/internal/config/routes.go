@@ -1,0 +1,231 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"mxhook/inbound/status"
+	"mxhook/routing"
+)
+
+// route is a rule with what is known of its place.
+type route struct {
+	rule    routing.Rule
+	section *section
+	lists   map[string][]scalar // the elements of recipient, sender and domains
+}
+
+func (d *decoder) routes(top *section, sinks *sinkSet, hostname string) []routing.Rule {
+	if !top.has("routes") {
+		d.fault(top.place, "routes is missing; add routes: [{recipient: \"@in.example.com\", deliver: [SINK]}]")
+		return nil
+	}
+	elements := d.elements(top, "routes")
+	var routes []route
+	complete := true
+	for i, n := range elements {
+		r, ok := d.route(n, i, sinks)
+		if ok {
+			routes = append(routes, r)
+		}
+		complete = complete && ok
+	}
+	rules := make([]routing.Rule, len(routes))
+	for i, r := range routes {
+		rules[i] = r.rule
+	}
+	d.compile(rules, routes, hostname, complete)
+	if complete && len(routes) > 0 && !sinks.broken {
+		d.unusedSinks(sinks)
+	}
+	return rules
+}
+
+func (d *decoder) unusedSinks(sinks *sinkSet) {
+	for _, name := range sinks.names {
+		if !sinks.used[name] {
+			d.warn(sinks.places[name], "sink %q is used by no route", name)
+		}
+	}
+}
+
+// route reads one route. Where a value has a fault, the rule holds something in its
+// place that keeps routing from finding a second fault in the same thing.
+func (d *decoder) route(n ast.Node, i int, sinks *sinkSet) (route, bool) {
+	s, ok := d.section(n, "routes[]", "route "+strconv.Itoa(i+1))
+	if !ok {
+		return route{}, false
+	}
+	r := route{section: s, lists: map[string][]scalar{}}
+	r.rule.Name = s.text("name")
+	if v, ok := s.single["name"]; ok {
+		if isLabel(v.text) {
+			s.what = fmt.Sprintf("route %q", v.text)
+		} else {
+			d.fault(v.place, "%s: name %s must be at most 64 letters, digits, dots, - and _", s.what, quote(v.raw))
+		}
+	} else {
+		r.rule.Name = strconv.Itoa(i + 1)
+	}
+	r.rule.Recipient = r.texts("recipient")
+	r.rule.Domains = r.texts("domains")
+	r.rule.Sender = r.texts("sender")
+	if s.has("sender") && len(r.rule.Sender) == 0 && s.values["sender"] != nil {
+		d.fault(s.at("sender"), "%s: sender is an empty list; remove it", s.what)
+	}
+	r.rule.Continue = s.flag("continue")
+	r.rule.Discard = s.flag("discard")
+	d.reject(&r)
+	r.rule.Deliver = d.sinkNames(&r, "deliver", sinks)
+	r.rule.Optional = d.sinkNames(&r, "optional", sinks)
+	return r, true
+}
+
+// texts returns the elements of a list, "" for one with a fault.
+func (r *route) texts(name string) []string {
+	if r.section.has(name) && r.section.values[name] == nil {
+		r.lists[name] = []scalar{{place: r.section.keys[name]}}
+	} else {
+		r.lists[name] = r.section.texts(name)
+	}
+	var texts []string
+	for _, v := range r.lists[name] {
+		texts = append(texts, v.text)
+	}
+	return texts
+}
+
+func (d *decoder) reject(r *route) {
+	v, ok := r.section.single["reject"]
+	if !ok {
+		if r.section.has("reject") {
+			r.rule.Reject = &status.Reply{Code: 550}
+		}
+		return
+	}
+	reply, err := status.ParseReply(v.text)
+	if err != nil {
+		reply.Code = 550
+		text := strings.ReplaceAll(err.Error(), strconv.Quote(v.text), quote(v.raw))
+		d.fault(v.place, "%s: reject: %s; it is written \"550 5.1.6 the mailbox has moved\"", r.section.what, text)
+	}
+	r.rule.Reject = &reply
+}
+
+// sinkNames reads deliver or optional and looks the sinks up.
+func (d *decoder) sinkNames(r *route, name string, sinks *sinkSet) []string {
+	s := r.section
+	if s.has(name) && s.values[name] == nil {
+		return []string{""}
+	}
+	var list []string
+	for _, v := range s.texts(name) {
+		list = append(list, v.text)
+		switch {
+		case !v.ok:
+			continue
+		case !sinks.broken && !slices.Contains(sinks.names, v.text):
+			d.fault(v.place, "%s: sink %s is not defined; %s", s.what, quote(v.raw), defined(sinks.names))
+			continue
+		case slices.Contains(list[:len(list)-1], v.text) || slices.Contains(r.rule.Deliver, v.text):
+			d.fault(v.place, "%s: sink %s stands twice; keep one", s.what, quote(v.raw))
+			continue
+		}
+		sinks.used[v.text] = true
+		if w := sinks.byName[v.text].Webhook; w != nil && len(w.Captures) > 0 {
+			r.rule.NeedsCaptures = true
+			d.checkCaptures(r, v, w)
+		}
+	}
+	return list
+}
+
+func defined(names []string) string {
+	if len(names) == 0 {
+		return "no sinks are defined"
+	}
+	return "defined sinks: " + strings.Join(names, ", ")
+}
+
+// checkCaptures wants the route to capture what the sink's URL uses. Where its
+// alternatives capture different things, routing tells.
+func (d *decoder) checkCaptures(r *route, sink scalar, w *Webhook) {
+	var first []string
+	for k, pattern := range r.rule.Recipient {
+		captures, err := routing.Captures(pattern)
+		if err != nil {
+			return
+		}
+		slices.Sort(captures)
+		if k > 0 && !slices.Equal(first, captures) {
+			return
+		}
+		first = captures
+	}
+	if len(r.rule.Recipient) == 0 {
+		return
+	}
+	for _, name := range w.Captures {
+		if !slices.Contains(first, name) {
+			d.fault(sink.place, "%s: the url of sink %s uses the capture {%s}, which recipient does not have; %s", r.section.what, quote(sink.raw), name, captured(first))
+		}
+	}
+}
+
+func captured(names []string) string {
+	if len(names) == 0 {
+		return "it captures nothing"
+	}
+	return "it has {" + strings.Join(names, "}, {") + "}"
+}
+
+// compile lets routing check the rules and puts its faults at their places.
+func (d *decoder) compile(rules []routing.Rule, routes []route, hostname string, complete bool) {
+	if len(rules) == 0 {
+		return
+	}
+	if !complete {
+		// Without the missing rules, what is reachable and who takes postmaster can't be
+		// known; a faulty rule keeps routing from asking.
+		rules = append(slices.Clone(rules), routing.Rule{Name: "\x00"})
+	}
+	_, faults := routing.Compile(rules, routing.Options{Hostname: hostname})
+	for _, f := range faults {
+		if f.Rule < 0 || f.Rule >= len(routes) {
+			continue
+		}
+		r := routes[f.Rule]
+		p, text, ok := r.locate(f)
+		if !ok {
+			continue
+		}
+		if f.Warning {
+			d.warn(p, "%s: %s", r.section.what, text)
+		} else {
+			d.fault(p, "%s: %s", r.section.what, text)
+		}
+	}
+}
+
+// locate finds the place of a fault. It is not told where the value has one already.
+func (r *route) locate(f routing.Fault) (p place, text string, ok bool) {
+	s := r.section
+	p, text = s.place, f.Text
+	if f.Key == "" {
+		return p, text, true
+	}
+	p = s.at(f.Key)
+	list := r.lists[f.Key]
+	if f.Index < 0 || f.Index >= len(list) {
+		return p, text, true
+	}
+	v := list[f.Index]
+	if v.expanded {
+		text = strings.ReplaceAll(text, strconv.Quote(v.text), strconv.Quote(v.raw))
+	}
+	return v.place, text, v.ok
+}

@@ -1,0 +1,323 @@
+package config
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// section is a mapping whose keys are those of one section of the table. Its values
+// have the types of the table and are available; the others are gone after a fault.
+type section struct {
+	d      *decoder
+	name   string // in the table
+	what   string // in problems, "" at the top
+	place  place
+	keys   map[string]place // of all keys that stand in the file
+	values map[string]ast.Node
+	single map[string]scalar // of the values that are single ones
+}
+
+// section reads n, which may be nil where the mapping is missing. The second result
+// is false after a fault that leaves nothing to read.
+func (d *decoder) section(n ast.Node, name, what string) (*section, bool) {
+	s := &section{d: d, name: name, what: what, place: at(n),
+		keys: map[string]place{}, values: map[string]ast.Node{}, single: map[string]scalar{}}
+	if n == nil {
+		return s, true
+	}
+	list, ok := d.pairs(n, s.title())
+	if !ok {
+		return s, false
+	}
+	s.take(list)
+	return s, true
+}
+
+// take puts pairs into the section and checks them against the table.
+func (s *section) take(list []pair) {
+	for _, p := range list {
+		k, known := find(s.name, p.name)
+		if !known {
+			s.unknown(p)
+			continue
+		}
+		s.keys[p.name] = p.place
+		if k.only != nil && len(k.only) == 0 {
+			s.d.fault(p.place, "%s is not available in this version; remove it", s.key(p.name))
+			continue
+		}
+		s.check(k, p)
+	}
+}
+
+func (s *section) unknown(p pair) {
+	known := names(s.name)
+	hint := ""
+	if near := nearest(p.name, known); near != "" {
+		hint = "; did you mean " + strconv.Quote(near) + "?"
+	} else {
+		hint = ";"
+	}
+	in := s.title()
+	s.d.fault(p.place, "unknown key %s in %s%s known keys: %s", quote(p.name), in, hint, strings.Join(known, ", "))
+}
+
+// title names the section.
+func (s *section) title() string {
+	if s.what == "" {
+		return "the file"
+	}
+	return s.what
+}
+
+// key names a key of the section.
+func (s *section) key(name string) string {
+	if s.what == "" {
+		return name
+	}
+	return s.what + ": " + name
+}
+
+// check keeps a value that has the type of its key.
+func (s *section) check(k key, p pair) {
+	what := s.key(p.name)
+	switch k.kind {
+	case kindMapping, kindMappings, kindNames, kindTexts, kindList, kindNumbers, kindEnums:
+		if _, ok := p.value.(*ast.NullNode); ok {
+			s.d.fault(at(p.value), "%s has no value; give it one or remove the key", what)
+			return
+		}
+		if list, ok := p.value.(*ast.SequenceNode); ok && k.only != nil && len(list.Values) > 0 {
+			s.d.fault(p.place, "%s is not available in this version; remove it", what)
+			return
+		}
+		s.values[p.name] = p.value
+	default:
+		v := s.d.scalar(p.value, what, k.secret)
+		if v.ok = v.ok && s.typed(k, v, what); v.ok {
+			s.values[p.name], s.single[p.name] = p.value, v
+		}
+	}
+}
+
+// typed checks a single value against its key's type, bounds and availability.
+func (s *section) typed(k key, v scalar, what string) bool {
+	if k.kind == kindEnum && slices.Contains(k.values, v.text) && !k.has(v.text) {
+		s.d.fault(v.place, "%s: %s is not available in this version; use %s", what, v.text, strings.Join(k.only, ", "))
+		return false
+	}
+	if why := wrongType(k, v); why != "" {
+		s.d.fault(v.place, "%s: %s", what, why)
+		return false
+	}
+	if !k.has(v.text) {
+		s.d.fault(v.place, "%s: this is not available in this version; %s", what, availableText(k))
+		return false
+	}
+	return true
+}
+
+func availableText(k key) string {
+	if len(k.only) == 1 && k.only[0] == "" {
+		return "leave it empty"
+	}
+	return "use " + strings.Join(k.only, " or ")
+}
+
+// wrongType says why v is no value of k's type, "" if it is one.
+func wrongType(k key, v scalar) string {
+	_, isText := v.node.(*ast.StringNode)
+	_, isLiteral := v.node.(*ast.LiteralNode)
+	isText = isText || isLiteral
+	switch k.kind {
+	case kindText:
+		if !isText {
+			return "must be text, not " + nodeWord(v.node) + "; put it in quotes"
+		}
+	case kindEnum:
+		if !slices.Contains(k.values, v.text) {
+			hint := ""
+			if near := nearest(v.raw, k.values); near != "" && !v.expanded {
+				hint = ", perhaps " + near
+			}
+			return "must be one of " + strings.Join(k.values, ", ") + hint
+		}
+	case kindBool:
+		if _, ok := v.node.(*ast.BoolNode); !ok && !v.expanded || v.text != "true" && v.text != "false" {
+			return "must be true or false"
+		}
+	case kindNumber:
+		n, err := strconv.ParseInt(v.text, 10, 64)
+		if isText && !v.expanded || err != nil {
+			return "must be a whole number"
+		}
+		return outOfBounds(k, n, func(n int64) string { return strconv.FormatInt(n, 10) })
+	case kindDuration:
+		n, err := parseDuration(v.text)
+		if err != nil {
+			return err.Error()
+		}
+		return outOfBounds(k, n, showDuration)
+	case kindSize:
+		n, err := parseSize(v.text)
+		if err != nil {
+			return err.Error()
+		}
+		return outOfBounds(k, n, showSize)
+	}
+	return ""
+}
+
+func outOfBounds(k key, n int64, show func(int64) string) string {
+	switch {
+	case n < k.min:
+		return "must be at least " + show(k.min)
+	case k.max > 0 && n > k.max:
+		return "must be at most " + show(k.max)
+	}
+	return ""
+}
+
+// has tells whether the key stands in the file, rightly or wrongly.
+func (s *section) has(name string) bool {
+	_, ok := s.keys[name]
+	return ok
+}
+
+// at returns where the value of a key is, else the key, else the section.
+func (s *section) at(name string) place {
+	if n := s.values[name]; n != nil {
+		return at(n)
+	}
+	if p, ok := s.keys[name]; ok {
+		return p
+	}
+	return s.place
+}
+
+// text returns the value of a single-valued key as text, or its default.
+func (s *section) text(name string) string {
+	if v, ok := s.single[name]; ok {
+		return v.text
+	}
+	k, ok := find(s.name, name)
+	if !ok {
+		panic("config: no key " + s.name + "." + name) // a misspelling in this package
+	}
+	return k.byDefault
+}
+
+// flag, number, duration and size return the value of a key of their type. The
+// texts were checked, and those of the table are checked by a test.
+func (s *section) flag(name string) bool { return s.text(name) == "true" }
+
+func (s *section) number(name string) int64 {
+	n, _ := strconv.ParseInt(s.text(name), 10, 64)
+	return n
+}
+
+func (s *section) duration(name string) int64 {
+	n, _ := parseDuration(s.text(name))
+	return n
+}
+
+func (s *section) size(name string) int64 {
+	n, _ := parseSize(s.text(name))
+	return n
+}
+
+// texts returns the elements of a list of texts, or the one text where the key
+// takes one. An element with a fault is there, with ok false.
+func (s *section) texts(name string) []scalar {
+	n := s.values[name]
+	if n == nil {
+		return nil
+	}
+	k, _ := find(s.name, name)
+	what := s.key(name)
+	list, isList := s.d.plain(n).(*ast.SequenceNode)
+	var nodes []ast.Node
+	switch {
+	case isList:
+		nodes = list.Values
+	case k.kind == kindTexts:
+		nodes = []ast.Node{n}
+	default:
+		s.d.fault(at(n), "%s must be a list, [a, b], not %s", what, nodeWord(n))
+		return []scalar{{place: at(n)}}
+	}
+	var all []scalar
+	for _, n := range nodes {
+		v := s.d.scalar(n, what, k.secret)
+		if v.ok {
+			if why := wrongType(elementKey(k), v); why != "" {
+				s.d.fault(v.place, "%s: %s", what, why)
+				v.ok = false
+			}
+		}
+		all = append(all, v)
+	}
+	return all
+}
+
+// elementKey is the type of a list's element.
+func elementKey(k key) key {
+	switch k.kind {
+	case kindNumbers:
+		k.kind = kindNumber
+	case kindEnums:
+		k.kind = kindEnum
+	default:
+		k.kind = kindText
+	}
+	return k
+}
+
+// secrets returns the values of a secret key, from the file itself or from the
+// files that NAME_file names.
+func (s *section) secrets(name string) []scalar {
+	file := name + "_file"
+	if s.has(name) && s.has(file) {
+		s.d.fault(s.keys[file], "%s and %s contradict each other; keep one", s.key(name), file)
+	}
+	if k, _ := find(s.name, name); k.kind != kindTexts {
+		return s.secret(name, file)
+	}
+	if !s.has(file) {
+		return s.texts(name)
+	}
+	var all []scalar
+	for _, v := range s.texts(file) {
+		all = append(all, s.fromFile(v, file))
+	}
+	return all
+}
+
+func (s *section) secret(name, file string) []scalar {
+	if v, ok := s.single[file]; ok {
+		return []scalar{s.fromFile(v, file)}
+	}
+	if v, ok := s.single[name]; ok {
+		return []scalar{v}
+	}
+	return nil
+}
+
+// fromFile replaces a file's name by its content.
+func (s *section) fromFile(v scalar, name string) scalar {
+	if !v.ok {
+		return v
+	}
+	text, err := readSecret(v.text)
+	if err != nil {
+		s.d.fault(v.place, "%s %s: %v", s.key(name), quote(v.raw), err)
+		v.ok = false
+		return v
+	}
+	s.d.hide(text, redacted)
+	v.text, v.raw = text, redacted
+	return v
+}

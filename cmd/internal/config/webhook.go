@@ -1,0 +1,171 @@
+package config
+
+import (
+	"encoding/base64"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// headers reads the fields to add. Their values may be keys, so that they are
+// secrets.
+func (d *decoder) headers(s *section) map[string]Secret {
+	n := s.values["headers"]
+	if n == nil {
+		return nil
+	}
+	list, ok := d.pairs(n, s.key("headers"))
+	if !ok {
+		return nil
+	}
+	headers := make(map[string]Secret, len(list))
+	seen := map[string]bool{}
+	for _, p := range list {
+		what := s.key("headers: " + quote(p.name))
+		v := d.scalar(p.value, what, true)
+		switch {
+		case !v.ok:
+		case !httpguts.ValidHeaderFieldName(p.name):
+			d.fault(p.place, "%s is no name of a header field", what)
+		case isReserved(p.name):
+			d.fault(p.place, "%s is set by mxhook itself; remove it", what)
+		case seen[strings.ToLower(p.name)]:
+			d.fault(p.place, "%s stands twice", what)
+		case !httpguts.ValidHeaderFieldValue(v.text):
+			d.fault(v.place, "%s: the value has line ends or other control characters", what)
+		default:
+			headers[p.name] = Secret(v.text)
+		}
+		seen[strings.ToLower(p.name)] = true
+	}
+	return headers
+}
+
+// webhookSecrets reads the keys that sign. Without one there is a warning.
+func (d *decoder) webhookSecrets(s *section) []Secret {
+	all := []Secret{}
+	for _, v := range s.secrets("secret") {
+		if !v.ok {
+			continue
+		}
+		text := strings.TrimSpace(v.text)
+		switch {
+		case text == "":
+			d.fault(v.place, "%s: secret is empty; make one with: echo whsec_$(openssl rand -base64 32)", s.what)
+		case !isStandardSecret(text):
+			d.fault(v.place, "%s: secret must be whsec_ and 24 to 64 octets in base64, as Standard Webhooks want it; make one with: echo whsec_$(openssl rand -base64 32)", s.what)
+		case slices.Contains(all, Secret(text)):
+			d.fault(v.place, "%s: secret: the same key stands twice; keep one", s.what)
+		default:
+			all = append(all, Secret(text))
+		}
+	}
+	if !s.has("secret") && !s.has("secret_file") {
+		d.warn(s.place, "%s has no secret, so that its receiver can't tell us from anybody else; add secret: \"${MXHOOK_SECRET}\"", s.what)
+	} else if n := s.values["secret"]; n != nil && len(all) == 0 && nodeWord(n) == "a list" {
+		d.warn(s.place, "%s has an empty list of secrets, so that its receiver can't tell us from anybody else", s.what)
+	}
+	return all
+}
+
+// isStandardSecret tells whether the libraries of Standard Webhooks take s:
+// base64 of 24 to 64 octets, with or without whsec_ before it.
+func isStandardSecret(s string) bool {
+	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(s, "whsec_"))
+	return err == nil && len(key) >= 24 && len(key) <= 64
+}
+
+// url reads where to post. The URL may hold a password or a token, so that no
+// problem quotes it.
+func (d *decoder) url(s *section, w *Webhook) {
+	v, ok := s.single["url"]
+	if !ok {
+		if !s.has("url") {
+			d.fault(s.place, "%s: url is missing; add url: \"https://app.example.com/inbound\"", s.what)
+		}
+		return
+	}
+	d.hide(v.text, redacted)
+	why, insecure := "", false
+	if w.Captures, insecure, why = checkURL(v.text); why != "" {
+		d.fault(v.place, "%s: url %s", s.what, why)
+		return
+	}
+	w.URL = Secret(v.text)
+	if insecure {
+		d.warn(v.place, "%s: url is http:// beyond loopback, so that mail goes in clear; use https://", s.what)
+	}
+	if strings.Contains(authorityOf(v.text), "@") {
+		for name := range w.Headers {
+			if strings.EqualFold(name, "Authorization") {
+				d.fault(v.place, "%s: url holds a user and headers an Authorization; keep one", s.what)
+			}
+		}
+	}
+}
+
+func authorityOf(s string) string {
+	_, rest, _ := strings.Cut(s, "://")
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		rest = rest[:i]
+	}
+	return rest
+}
+
+// checkURL reads a webhook's URL: its captures, and whether it goes in clear beyond
+// this host. why says what is wrong, in words that hold nothing of the URL.
+func checkURL(s string) (captures []string, insecure bool, why string) {
+	scheme, _, found := strings.Cut(s, "://")
+	authority := authorityOf(s)
+	switch {
+	case !found || scheme != "http" && scheme != "https":
+		return nil, false, "must begin with https:// or http://, in lower case"
+	case strings.ContainsAny(authority, "{}"):
+		return nil, false, "has a capture before its path; captures stand in path and query only, so that no sender chooses the server"
+	case strings.Contains(s, "#"):
+		return nil, false, "has a fragment, which is never sent; remove # and what follows, or write %23"
+	case strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f }):
+		return nil, false, "holds blanks or control characters; percent-encode them"
+	}
+	captures, plain, why := urlCaptures(s)
+	if why != "" {
+		return nil, false, why
+	}
+	u, err := url.Parse(plain)
+	if err != nil || u.Hostname() == "" {
+		return nil, false, "is not valid; it is written https://HOST[:PORT]/PATH"
+	}
+	if port := u.Port(); port != "" || strings.HasSuffix(u.Host, ":") {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return nil, false, "has a port that is none of 1 to 65535"
+		}
+	}
+	return captures, scheme == "http" && !isLoopback(u.Hostname()), ""
+}
+
+// urlCaptures finds the captures, and returns the URL with an x for each.
+func urlCaptures(s string) (captures []string, plain, why string) {
+	var b strings.Builder
+	for {
+		text, rest, found := strings.Cut(s, "{")
+		if strings.Contains(text, "}") {
+			return nil, "", "has a } without {; a literal one is %7D"
+		}
+		b.WriteString(text)
+		if !found {
+			return captures, b.String(), ""
+		}
+		name, after, closed := strings.Cut(rest, "}")
+		if !closed || !isVariable(name) {
+			return nil, "", "has a { that begins no capture; a capture is {name}, with letters, digits and _, and a literal { is %7B"
+		}
+		if !slices.Contains(captures, name) {
+			captures = append(captures, name)
+		}
+		b.WriteString("x")
+		s = after
+	}
+}

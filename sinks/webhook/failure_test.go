@@ -37,6 +37,7 @@ func check(t *testing.T, c webhook.Config, size int, reply string, attempts int,
 }
 
 func TestBrokenAtEachStage(t *testing.T) {
+	t.Parallel()
 	t.Run("refused", func(t *testing.T) {
 		check(t, webhook.Config{URL: "http://" + refusing(t)}, 10, "451 4.4.1", 2, "connection refused")
 	})
@@ -61,6 +62,7 @@ func TestBrokenAtEachStage(t *testing.T) {
 	})
 	t.Run("silent within the answer's header section: not tried again", func(t *testing.T) {
 		address := rawServer(t, func(c net.Conn) {
+			readRequest(bufio.NewReader(c))
 			io.WriteString(c, "HTTP/1.1 200 OK\r\nX-")
 			io.Copy(io.Discard, c)
 		})
@@ -75,6 +77,7 @@ func TestBrokenAtEachStage(t *testing.T) {
 }
 
 func TestAYesBeforeTheRequestIsWrittenIsNone(t *testing.T) {
+	t.Parallel()
 	address := rawServer(t, func(c net.Conn) {
 		bufio.NewReader(c).ReadString('\n')
 		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
@@ -87,6 +90,7 @@ func TestAYesBeforeTheRequestIsWrittenIsNone(t *testing.T) {
 }
 
 func TestANoBeforeTheRequestIsWrittenCounts(t *testing.T) {
+	t.Parallel()
 	address := rawServer(t, func(c net.Conn) {
 		bufio.NewReader(c).ReadString('\n')
 		io.WriteString(c, "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
@@ -97,6 +101,7 @@ func TestANoBeforeTheRequestIsWrittenCounts(t *testing.T) {
 }
 
 func TestADeadKeptConnectionIsRenewedWithoutCounting(t *testing.T) {
+	t.Parallel()
 	var seen atomic.Int64
 	address := rawServer(t, func(c net.Conn) {
 		r := bufio.NewReader(c)
@@ -146,6 +151,7 @@ func certificate(t *testing.T, name string, notAfter time.Time) (tls.Certificate
 }
 
 func TestTLSFailures(t *testing.T) {
+	t.Parallel()
 	soon := time.Now().Add(30 * time.Minute)
 	good, goodPool := certificate(t, "127.0.0.1", soon)
 	expired, expiredPool := certificate(t, "127.0.0.1", time.Now().Add(-time.Minute))
@@ -188,6 +194,7 @@ func TestTLSFailures(t *testing.T) {
 }
 
 func TestHTTP2(t *testing.T) {
+	t.Parallel()
 	cert, pool := certificate(t, "127.0.0.1", time.Now().Add(time.Hour))
 	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"h2"}})
 	if err != nil {
@@ -257,6 +264,7 @@ func resolver(t *testing.T, rcode int) *net.Resolver {
 }
 
 func TestDNSFailures(t *testing.T) {
+	t.Parallel()
 	const nxdomain, servfail, refused, silent = 3, 2, 5, -1
 	url := "http://app.sink.example./"
 	t.Run("NXDOMAIN is the operator's", func(t *testing.T) {
@@ -274,6 +282,7 @@ func TestDNSFailures(t *testing.T) {
 }
 
 func TestAMessageThatCantBeReadIsOurFault(t *testing.T) {
+	t.Parallel()
 	address := rawServer(t, saying("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
 	for name, secrets := range map[string][][]byte{"signing": {[]byte("key")}, "sending": nil} {
 		t.Run(name, func(t *testing.T) {

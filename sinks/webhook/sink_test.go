@@ -53,6 +53,7 @@ func newSink(t *testing.T, c webhook.Config) *webhook.Sink {
 func ok(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }
 
 func TestAnEventIsPostedSigned(t *testing.T) {
+	t.Parallel()
 	url, got := receiver(t, ok)
 	keys := [][]byte{[]byte("first key of thirty-two octets.."), []byte("second key of thirty-two octets.")}
 	s := newSink(t, webhook.Config{URL: url + "/mail", Secrets: keys, Version: "1.2.3"})

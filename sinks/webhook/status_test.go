@@ -42,6 +42,7 @@ func expected(code int) (reply string, attempts int) {
 }
 
 func TestEveryStatusHasItsReply(t *testing.T) {
+	t.Parallel()
 	var code atomic.Int64
 	address := rawServer(t, func(c net.Conn) {
 		if _, ok := readRequest(bufio.NewReader(c)); !ok {
@@ -73,6 +74,7 @@ func TestEveryStatusHasItsReply(t *testing.T) {
 }
 
 func TestAnswersBeyondHTTP(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("X-Long: "+strings.Repeat("y", 1000)+"\r\n", 70)
 	for _, c := range []struct {
 		name, answer, reply string
@@ -108,6 +110,7 @@ func TestAnswersBeyondHTTP(t *testing.T) {
 }
 
 func TestAnEndlessAnswerIsReadTo64KiB(t *testing.T) {
+	t.Parallel()
 	written := make(chan int, 1)
 	address := rawServer(t, func(c net.Conn) {
 		if _, ok := readRequest(bufio.NewReader(c)); !ok {
@@ -135,6 +138,7 @@ func TestAnEndlessAnswerIsReadTo64KiB(t *testing.T) {
 }
 
 func TestTheAppWordsTheReply(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, head, body, reply string
 		rejectOn                []int

@@ -1,0 +1,218 @@
+// Package bridge joins the parts into the pipeline: receive, verify, parse, route,
+// deliver, answer. transaction.go has that way on one screen; build.go makes the
+// parts from a configuration by a plain switch; this file starts and stops them.
+//
+// A Bridge is safe for concurrent use. A transaction keeps the configuration of its
+// MAIL command, over any reload.
+package bridge
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mxhook/cmd/internal/admin"
+	"mxhook/cmd/internal/config"
+	"mxhook/cmd/internal/metrics"
+	"mxhook/inbound"
+	"mxhook/inbound/smtpd"
+	"mxhook/verify/dns"
+)
+
+// memoryThreshold is how many octets of one message are held in memory; a larger
+// one goes to a file.
+const memoryThreshold = 1 << 20
+
+// Options are what a configuration file does not say.
+type Options struct {
+	Log      *slog.Logger
+	Version  string
+	Commit   string
+	Resolver dns.Resolver     // instead of verify.resolver
+	Now      func() time.Time // the clock of signatures; nil is the system's
+}
+
+// Bridge is the running whole.
+type Bridge struct {
+	options   Options
+	log       *slog.Logger
+	store     *inbound.Store
+	metrics   *metrics.Metrics
+	admin     *admin.Server
+	config    *config.Config
+	listeners []*listener
+	serving   sync.WaitGroup
+	ready     atomic.Bool
+	draining  atomic.Bool
+
+	mu      sync.Mutex // guards current
+	current *parts
+	retired sync.WaitGroup // parts that are still to be closed
+}
+
+type listener struct {
+	server *smtpd.Server
+	ln     net.Listener
+}
+
+// New builds the parts and opens nothing but the state folder. The error names what
+// can't be built.
+func New(c *config.Config, o Options) (*Bridge, error) {
+	b := &Bridge{options: o, log: o.Log, config: c}
+	temporary := filepath.Join(c.State, "tmp")
+	if err := os.MkdirAll(temporary, 0o700); err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	b.store = inbound.NewStore(temporary, memoryThreshold)
+	b.metrics = metrics.New(o.Version, o.Commit, runtime.Version(), b.store.InMemory)
+	p, err := b.build(c)
+	if err != nil {
+		return nil, err
+	}
+	b.current = p
+	if c.Admin.Address != "" {
+		b.admin = admin.New(admin.Config{
+			Address: c.Admin.Address, Token: string(c.Admin.Token), Metrics: b.metrics.Handler(), Ready: b.notReady,
+		})
+	}
+	return b, nil
+}
+
+// Start listens. After an error nothing listens.
+func (b *Bridge) Start() error {
+	err := b.listen()
+	if err == nil && b.admin != nil {
+		err = b.admin.Start()
+	}
+	if err != nil {
+		for _, l := range b.listeners {
+			l.ln.Close()
+		}
+		return err
+	}
+	for _, l := range b.listeners {
+		b.serving.Go(func() {
+			if err := l.server.Serve(l.ln); err != nil {
+				b.log.Error("listener failed", "address", l.ln.Addr().String(), "error", err)
+			}
+		})
+		b.log.Info("listening", "address", l.ln.Addr().String())
+	}
+	b.ready.Store(true)
+	return nil
+}
+
+func (b *Bridge) listen() error {
+	limiter := smtpd.NewLimiter(b.config.Limits.Connections, b.config.Limits.ConnectionsPerIP)
+	for _, lc := range b.config.Listeners {
+		tlsConfig, err := serverTLS(lc.TLS)
+		if err != nil {
+			return fmt.Errorf("listener %s: %w", lc.Address, err)
+		}
+		ln, err := net.Listen("tcp", lc.Address)
+		if err != nil {
+			return fmt.Errorf("listener %s: %w", lc.Address, listenCure(err))
+		}
+		b.listeners = append(b.listeners, &listener{ln: ln, server: smtpd.New(smtpd.Config{
+			Listener: lc.Address, Hostname: b.config.Hostname,
+			TLS: tlsConfig, TLSMode: smtpd.TLSMode(lc.TLS.Mode),
+			Limits: limitsOf(b.config.Limits), Limiter: limiter,
+			Store: b.store, Handler: b, Log: b.log, Observer: b.metrics,
+		})})
+	}
+	return nil
+}
+
+// listenCure adds what to do about an address that can't be listened at.
+func listenCure(err error) error {
+	switch {
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("%w (a port below 1024 needs root or the capability CAP_NET_BIND_SERVICE)", err)
+	case strings.Contains(err.Error(), "address already in use"):
+		return fmt.Errorf("%w (another program listens there)", err)
+	}
+	return err
+}
+
+// Addrs returns where the listeners listen, in the order of the configuration.
+func (b *Bridge) Addrs() []net.Addr {
+	addrs := make([]net.Addr, 0, len(b.listeners))
+	for _, l := range b.listeners {
+		addrs = append(addrs, l.ln.Addr())
+	}
+	return addrs
+}
+
+// AdminAddr returns where the admin address listens, nil if it is off.
+func (b *Bridge) AdminAddr() net.Addr {
+	if b.admin == nil {
+		return nil
+	}
+	return b.admin.Addr()
+}
+
+// notReady returns why no mail is taken, or "".
+func (b *Bridge) notReady() string {
+	switch {
+	case b.draining.Load():
+		return "draining"
+	case !b.ready.Load():
+		return "starting"
+	}
+	return ""
+}
+
+// Stop closes the listeners, lets running transactions end with their true reply,
+// waits for late attempts, and ends. When ctx ends first, sessions are cut and its
+// error is returned.
+func (b *Bridge) Stop(ctx context.Context) error {
+	b.draining.Store(true)
+	b.log.Info("draining")
+	var errs []error
+	var stopping sync.WaitGroup
+	for _, l := range b.listeners {
+		stopping.Go(func() {
+			if err := l.server.Stop(ctx); err != nil {
+				b.log.Warn("sessions were cut", "address", l.ln.Addr().String())
+			}
+		})
+	}
+	stopping.Wait()
+	b.serving.Wait()
+	errs = append(errs, b.stopParts(ctx))
+	if b.admin != nil {
+		errs = append(errs, b.admin.Stop(ctx))
+	}
+	b.log.Info("stopped")
+	return errors.Join(errs...)
+}
+
+// stopParts ends the current parts and waits for all that were replaced.
+func (b *Bridge) stopParts(ctx context.Context) error {
+	b.mu.Lock()
+	b.current.release()
+	b.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		b.retired.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("attempts are still running: %w", ctx.Err())
+	}
+}
+
+func (b *Bridge) newID() string { return strings.ToLower(rand.Text()) }

@@ -1,0 +1,153 @@
+package bridge
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"mxhook/cmd/internal/config"
+	"mxhook/cmd/internal/metrics"
+	"mxhook/inbound/smtpd"
+	"mxhook/routing"
+	"mxhook/sinks"
+	"mxhook/sinks/delivery"
+	"mxhook/sinks/dir"
+	"mxhook/sinks/payload"
+	"mxhook/sinks/spool"
+	"mxhook/sinks/webhook"
+	"mxhook/verify"
+	"mxhook/verify/dns"
+)
+
+// parts are what a configuration is made into. They live as long as a transaction
+// uses them, and are closed by the last release.
+type parts struct {
+	examiner
+	table     *routing.Table
+	sinks     map[string]sinks.Sink
+	deliverer *delivery.Deliverer
+	metrics   *metrics.Metrics
+	users     atomic.Int64
+	close     func()
+}
+
+// build makes the parts of a configuration. It opens no connection.
+func (b *Bridge) build(c *config.Config) (*parts, error) {
+	table, faults := routing.Compile(c.Routes, routing.Options{Hostname: c.Hostname})
+	if table == nil {
+		return nil, errors.New(faults[0].String())
+	}
+	p := &parts{
+		examiner: examiner{hostname: c.Hostname, verifier: newVerifier(c, b.options), verified: b.metrics.Verified},
+		table:    table, metrics: b.metrics,
+		sinks: map[string]sinks.Sink{},
+		deliverer: delivery.New(delivery.Config{
+			Budget: c.Delivery.Budget, Log: b.log, Observer: b.metrics, Dead: spool.New(c.State).Bury,
+		}),
+	}
+	for _, sc := range c.Sinks {
+		s, err := b.buildSink(sc)
+		if err != nil {
+			return nil, err
+		}
+		p.sinks[sc.Name] = s
+	}
+	p.users.Store(1)
+	b.retired.Add(1)
+	p.close = func() {
+		go b.retire(p)
+	}
+	b.countFromZero(c)
+	return p, nil
+}
+
+// buildSink makes one sink.
+func (b *Bridge) buildSink(c config.Sink) (sinks.Sink, error) {
+	switch c.Type {
+	case "webhook":
+		return b.buildWebhook(c.Name, c.Webhook)
+	case "dir":
+		return dir.New(dir.Config{
+			Name: c.Name, Path: c.Dir.Path, Log: b.log, Observer: b.metrics,
+			Include: payload.Include{Attachments: "inline", Raw: "none", HTML: true},
+		})
+	}
+	return nil, fmt.Errorf("sink %q: type %q is not available in this version", c.Name, c.Type)
+}
+
+func (b *Bridge) buildWebhook(name string, c *config.Webhook) (sinks.Sink, error) {
+	tlsConfig, err := clientTLS(c.TLS)
+	if err != nil {
+		return nil, fmt.Errorf("sink %q: %w", name, err)
+	}
+	wc := webhook.Config{
+		Name: name, URL: string(c.URL), Format: webhook.Format(c.Format), Headers: map[string]string{},
+		Timeout: c.Timeout, Attempts: c.Attempts, Concurrency: c.Concurrency, FanOut: sinks.FanOut(c.FanOut),
+		Include:  payload.Include{Attachments: c.Include.Attachments, Raw: c.Include.Raw, HTML: c.Include.HTML},
+		RejectOn: c.RejectOn, TLS: tlsConfig, Version: cmp.Or(b.options.Version, "devel"), Log: b.log, Observer: b.metrics,
+	}
+	for header, value := range c.Headers {
+		wc.Headers[header] = string(value)
+	}
+	for _, s := range c.Secrets {
+		key, err := webhook.ParseSecret(string(s))
+		if err != nil {
+			return nil, fmt.Errorf("sink %q: secret: %w", name, err)
+		}
+		wc.Secrets = append(wc.Secrets, key)
+	}
+	return webhook.New(wc)
+}
+
+func newVerifier(c *config.Config, o Options) *verify.Verifier {
+	resolver := o.Resolver
+	if resolver == nil {
+		var servers []string
+		for _, a := range c.Verify.Resolver {
+			servers = append(servers, a.String())
+		}
+		resolver = dns.New(dns.Config{Servers: servers})
+	}
+	return verify.New(verify.Config{
+		Resolver: resolver, AuthservID: c.Hostname, Timeout: c.Verify.Timeout, Now: o.Now,
+	})
+}
+
+// sinksNamed returns the sinks of a route.
+func (p *parts) sinksNamed(names []string) []sinks.Sink {
+	var list []sinks.Sink
+	for _, n := range names {
+		if s := p.sinks[n]; s != nil {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// release ends one use.
+func (p *parts) release() {
+	if p.users.Add(-1) == 0 {
+		p.close()
+	}
+}
+
+// countFromZero makes the series of the configuration's names exist.
+func (b *Bridge) countFromZero(c *config.Config) {
+	for _, s := range c.Sinks {
+		b.metrics.AddSink(s.Name)
+	}
+	for _, r := range c.Routes {
+		b.metrics.AddRoute(r.Name)
+	}
+	for _, l := range c.Listeners {
+		b.metrics.AddListener(l.Address)
+	}
+}
+
+func limitsOf(l config.Limits) smtpd.Limits {
+	return smtpd.Limits{
+		MessageSize: l.MessageSize, Recipients: l.Recipients, CommandTime: l.CommandTime, MinRate: l.MinRate,
+		TransactionTime: l.TransactionTime, Errors: l.Errors,
+	}
+}

@@ -1,0 +1,115 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"mxhook/cmd/internal/config"
+	"mxhook/inbound"
+	"mxhook/inbound/message"
+	"mxhook/inbound/status"
+	"mxhook/routing"
+	"mxhook/sinks"
+	"mxhook/sinks/delivery"
+	"mxhook/sinks/trace"
+	"mxhook/verify"
+	"mxhook/verify/authres"
+)
+
+// examiner turns a message's bytes into what all its events share.
+type examiner struct {
+	hostname string
+	verifier *verify.Verifier // nil: nothing is verified
+	verified func(r *verify.Results, took time.Duration)
+}
+
+// examine verifies and parses at the same time: both only read. The error is one of
+// reading the message back from its file.
+func (x *examiner) examine(ctx context.Context, s inbound.Session, mail inbound.Mail, data *inbound.MailData) (delivery.Mail, error) {
+	m := delivery.Mail{
+		Session: s, Mail: mail, Data: data,
+		Hostname: x.hostname, ReceivedAt: time.Now().UTC(),
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { m.Results = x.verify(ctx, s, mail, data) })
+	wg.Go(func() { m.Message = message.Parse(data, data.Size(), message.Options{}) })
+	wg.Wait()
+	var err error
+	m.Cut, err = trace.Cut(data, m.Message, func(body string) bool { return authres.Claims(body, x.hostname) })
+	return m, err
+}
+
+func (x *examiner) verify(ctx context.Context, s inbound.Session, mail inbound.Mail, data *inbound.MailData) *verify.Results {
+	if x.verifier == nil {
+		return unverified(x.hostname)
+	}
+	began := time.Now()
+	r := x.verifier.Verify(ctx, verify.Message{
+		RemoteIP: s.RemoteIP, HELO: s.HELO,
+		MailFromLocal: mail.ReversePath.LocalPart, MailFromDomain: mail.ReversePath.Domain,
+		Content: data, Size: data.Size(),
+	})
+	if x.verified != nil {
+		x.verified(r, time.Since(began))
+	}
+	return r
+}
+
+// unverified says of every method that it was not asked.
+func unverified(hostname string) *verify.Results {
+	const reason = "not verified"
+	return &verify.Results{
+		SPF: verify.SPF{Result: authres.None, Reason: reason}, SPFHelo: verify.SPF{Result: authres.None, Reason: reason},
+		DMARC:  verify.DMARC{Result: authres.None, Disposition: "none", Reason: reason},
+		ARC:    verify.ARC{Result: authres.None, Reason: reason},
+		IPRev:  verify.IPRev{Result: authres.None},
+		Header: hostname + "; none",
+	}
+}
+
+// Inspection is a message with an envelope, to be looked at and not delivered.
+type Inspection struct {
+	Session    inbound.Session
+	Mail       inbound.Mail
+	Recipients []inbound.Path
+	Data       *inbound.MailData
+	Verify     bool // do the look-ups of verification
+}
+
+// Inspect returns the events that a message would make: one for each route that
+// takes a recipient and doesn't discard it. Nothing is delivered. The
+// error tells which recipient is refused, and how.
+func Inspect(ctx context.Context, c *config.Config, o Options, in Inspection) ([]*sinks.Event, error) {
+	table, faults := routing.Compile(c.Routes, routing.Options{Hostname: c.Hostname})
+	if table == nil {
+		return nil, errors.New(faults[0].String())
+	}
+	x := examiner{hostname: c.Hostname}
+	if in.Verify {
+		x.verifier = newVerifier(c, o)
+	}
+	m, err := x.examine(ctx, in.Session, in.Mail, in.Data)
+	if err != nil {
+		return nil, err
+	}
+	m.Identity = identify(m, "inspect").Sum()
+	var matches []routing.Match
+	for _, path := range in.Recipients {
+		d := table.Recipient(in.Mail.ReversePath, path)
+		if d.Err != nil {
+			return nil, fmt.Errorf("recipient <%s> is refused: %s", path, status.ReplyOf(d.Err))
+		}
+		matches = append(matches, d.Matches...)
+	}
+	var events []*sinks.Event
+	for _, g := range groupByRoute(matches) {
+		if g.rule.Discard {
+			continue
+		}
+		events = append(events, m.Event(g.rule.Name, g.recipients))
+	}
+	return events, nil
+}

@@ -1,0 +1,149 @@
+package bridge
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"mxhook/inbound"
+	"mxhook/inbound/message"
+	"mxhook/inbound/status"
+	"mxhook/routing"
+	"mxhook/sinks"
+	"mxhook/sinks/delivery"
+)
+
+// Mail begins a transaction with the configuration of this moment.
+func (b *Bridge) Mail(_ context.Context, s inbound.Session, m inbound.Mail) (inbound.Transaction, error) {
+	p := b.acquire()
+	return &transaction{
+		parts: p, session: s, mail: m, id: b.newID(),
+		log: b.log.With("session", s.ID),
+	}, nil
+}
+
+// transaction is one message on its way: Mail, Rcpt and Data in the order of
+// RFC 5321 3.3, each a step of the pipeline.
+type transaction struct {
+	parts      *parts
+	session    inbound.Session
+	mail       inbound.Mail
+	id         string
+	recipients int
+	matches    []routing.Match // of all recipients, in order
+	log        *slog.Logger
+	closeOnce  sync.Once
+}
+
+// Close implements inbound.Transaction.
+func (t *transaction) Close() { t.closeOnce.Do(t.parts.release) }
+
+// Rcpt asks the routes for one recipient.
+func (t *transaction) Rcpt(_ context.Context, forwardPath inbound.Path) error {
+	d := t.parts.table.Recipient(t.mail.ReversePath, forwardPath)
+	if d.Err != nil {
+		t.log.Info("recipient refused", "reverse_path", t.mail.ReversePath.String(), "recipient", forwardPath.String(),
+			"remote_ip", t.session.RemoteIP, "reply", status.ReplyOf(d.Err).String())
+		return d.Err
+	}
+	t.recipients++
+	t.matches = append(t.matches, d.Matches...)
+	for _, m := range d.Matches {
+		t.parts.metrics.RouteMatched(m.Rule.Name)
+	}
+	return nil
+}
+
+// Data is the pipeline: verify and parse, identify, deliver, answer.
+func (t *transaction) Data(ctx context.Context, data *inbound.MailData) inbound.Answer {
+	began := time.Now()
+	m, err := t.parts.examine(ctx, t.session, t.mail, data)
+	if err == nil && inLoop(m.Message, t.parts.hostname) {
+		err = status.MailLoop.Wrap("count Received fields", nil)
+	}
+	answer := inbound.Answer{Err: err}
+	if err == nil {
+		m.Identity = identify(m, t.id).Sum()
+		answer = t.parts.deliverer.Deliver(ctx, m, t.orders())
+	}
+	t.parts.metrics.TransactionAnswered(answer.Reply().Class())
+	t.logAnswer(m, answer, time.Since(began))
+	return answer
+}
+
+// maxReceived is how many hops a message may have behind it (RFC 5321 6.3), and
+// maxOwnHops how many times it may have been here.
+const (
+	maxReceived = 100
+	maxOwnHops  = 3
+)
+
+// inLoop tells whether the message has come by too often. Our own Received field is
+// known by our name and the form of its id.
+func inLoop(m *message.Message, hostname string) bool {
+	all, own := 0, 0
+	for _, f := range m.Header {
+		if !strings.EqualFold(f.Name, "Received") {
+			continue
+		}
+		all++
+		if body := strings.ToLower(f.Value); strings.Contains(body, " by "+hostname+" ") && strings.Contains(body, " id msg_") {
+			own++
+		}
+	}
+	return all > maxReceived || own > maxOwnHops
+}
+
+// orders says what each route wants done.
+func (t *transaction) orders() []delivery.Order {
+	var orders []delivery.Order
+	for _, g := range groupByRoute(t.matches) {
+		orders = append(orders, delivery.Order{
+			Route: g.rule.Name, Recipients: g.recipients,
+			Required: t.parts.sinksNamed(g.rule.Deliver),
+			Optional: t.parts.sinksNamed(g.rule.Optional),
+		})
+	}
+	return orders
+}
+
+// group is a route with the recipients that it takes.
+type group struct {
+	rule       *routing.Rule
+	recipients []sinks.Recipient
+}
+
+// groupByRoute collects the recipients of each route, in the order in which they
+// came.
+func groupByRoute(matches []routing.Match) []*group {
+	var groups []*group
+	byName := map[string]*group{}
+	for _, m := range matches {
+		g := byName[m.Rule.Name]
+		if g == nil {
+			g = &group{rule: m.Rule}
+			byName[m.Rule.Name] = g
+			groups = append(groups, g)
+		}
+		g.recipients = append(g.recipients, sinks.Recipient{Path: m.Path, Captures: m.Captures})
+	}
+	return groups
+}
+
+func (t *transaction) logAnswer(m delivery.Mail, a inbound.Answer, took time.Duration) {
+	event, level := "message accepted", slog.LevelInfo
+	switch status.ClassOf(a.Err) {
+	case status.Temporary:
+		event, level = "message deferred", slog.LevelWarn
+	case status.Permanent:
+		event, level = "message refused", slog.LevelWarn
+	}
+	t.log.Log(context.Background(), level, event,
+		"transaction", t.id, "reply", a.Reply().String(), "remote_ip", t.session.RemoteIP,
+		"reverse_path", t.mail.ReversePath.String(), "recipients", t.recipients,
+		"message_id", m.Message.MessageID, "size", m.Data.Size(),
+		"from_verified", m.Results.FromVerified, "dmarc", m.Results.DMARC.Result, "spf", m.Results.SPF.Result,
+		"defects", len(m.Message.Defects), "took", took.Round(time.Millisecond))
+}

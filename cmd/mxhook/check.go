@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"mxhook/cmd/internal/config"
+)
+
+// runCheck validates a configuration without starting anything.
+func runCheck(_ context.Context, t *terminal, args []string) int {
+	f := newFlags(t, "check")
+	file := f.config()
+	f.later("effective", "print the configuration with all defaults filled in")
+	files, status, ok := f.parse(args, 0, 1)
+	if !ok {
+		return status
+	}
+	if len(files) == 1 && *file == "" {
+		*file = files[0]
+	}
+	if *file == "" {
+		fmt.Fprintln(t.stderr, "mxhook check: which configuration? Name it with --config FILE")
+		return exitUsage
+	}
+	c, good := loadConfig(t, *file, t.stdout)
+	if !good {
+		return exitProblem
+	}
+	fmt.Fprintf(t.stdout, "%s: good: %d listeners, %d sinks, %d routes\n", *file, len(c.Listeners), len(c.Sinks), len(c.Routes))
+	return exitGood
+}
+
+// loadConfig reads a configuration and prints its faults and warnings, one a line.
+// It is good when there is no fault.
+func loadConfig(t *terminal, file string, out io.Writer) (c *config.Config, good bool) {
+	c, problems := config.Load(file, t.getenv)
+	good = true
+	for _, p := range problems {
+		fmt.Fprintln(out, p)
+		good = good && p.Warning
+	}
+	return c, good
+}

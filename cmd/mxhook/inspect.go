@@ -1,0 +1,188 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"time"
+
+	"mxhook/cmd/internal/bridge"
+	"mxhook/cmd/internal/config"
+	"mxhook/inbound"
+	"mxhook/inbound/message"
+	"mxhook/sinks"
+	"mxhook/sinks/payload"
+	"mxhook/verify/dns"
+)
+
+// runInspect prints what a sink would be sent for a message.
+func runInspect(ctx context.Context, t *terminal, args []string) int {
+	f := newFlags(t, "inspect")
+	in := inspection{f: f}
+	in.file = f.config()
+	format := f.String("format", "mxhook", "the payload's format `NAME`: mxhook or raw")
+	f.StringVar(&in.from, "from", "", "the reverse-path `ADDR`, \"\" for the null reverse-path; by default the From field's")
+	in.rcpts = f.repeated("rcpt", "a forward-path `ADDR`, repeatable; by default those of To and Cc")
+	f.StringVar(&in.ip, "ip", "127.0.0.1", "the client's `ADDR`")
+	f.StringVar(&in.helo, "helo", "localhost", "the `NAME` that the client gave in EHLO")
+	f.StringVar(&in.hostname, "hostname", "", "our `NAME`: the authserv-id")
+	f.BoolVar(&in.verify, "verify", false, "do the DNS look-ups and fill in `authentication`")
+	f.StringVar(&in.resolver, "resolver", "", "the name server for --verify, `HOST:PORT`; by default the system's")
+	f.StringVar(&in.time, "time", "", "the clock for signatures, `RFC3339`; by default now")
+	f.later("why", "print every method's reasoning")
+	files, status, ok := f.parse(args, 1, 1)
+	if !ok {
+		return status
+	}
+	if *format != "mxhook" && *format != "raw" {
+		return f.fail("format %q is not available in this version; mxhook and raw are", *format)
+	}
+	content, err := readMessage(t, files[0])
+	if err != nil {
+		return f.fail("%v", err)
+	}
+	events, err := in.events(ctx, content)
+	if err != nil {
+		return f.fail("%v", err)
+	}
+	for _, e := range events {
+		if err := printPayload(t.stdout, e, *format); err != nil {
+			return f.fail("%v", err)
+		}
+	}
+	return exitGood
+}
+
+// inspection is the envelope and the circumstances that the flags give.
+type inspection struct {
+	f                  *flags
+	file               *string
+	rcpts              *[]string
+	from, ip, helo     string
+	hostname, resolver string
+	time               string
+	verify             bool
+}
+
+// events makes the events that sinks would get. The envelope is taken as given,
+// unchecked, as a peer could send it.
+func (in *inspection) events(ctx context.Context, content []byte) ([]*sinks.Event, error) {
+	c, err := in.config()
+	if err != nil {
+		return nil, err
+	}
+	ip, err := netip.ParseAddr(in.ip)
+	if err != nil {
+		return nil, fmt.Errorf("--ip %q is no IP address", in.ip)
+	}
+	o := bridge.Options{}
+	if in.resolver != "" {
+		o.Resolver = dns.New(dns.Config{Servers: []string{in.resolver}})
+	}
+	if in.time != "" {
+		at, err := time.Parse(time.RFC3339, in.time)
+		if err != nil {
+			return nil, fmt.Errorf("--time %q: RFC 3339 is wanted, such as 2026-11-21T10:00:00Z", in.time)
+		}
+		o.Now = func() time.Time { return at }
+	}
+	reversePath, rcpts := in.envelope(content, c.Hostname)
+	return bridge.Inspect(ctx, c, o, bridge.Inspection{
+		Session:    inbound.Session{ID: "inspect", RemoteIP: ip.Unmap(), LocalName: c.Hostname, HELO: in.helo},
+		Mail:       inbound.Mail{ReversePath: reversePath, Protocol: "ESMTP", SMTPUTF8: isUTF8(reversePath, rcpts)},
+		Recipients: rcpts, Data: inbound.NewMailData(content), Verify: in.verify,
+	})
+}
+
+// config returns the configuration that routes the message: the file's, or one that
+// takes every recipient.
+func (in *inspection) config() (c *config.Config, err error) {
+	if *in.file == "" {
+		c, err = config.Development(config.DevelopmentOptions{})
+	} else {
+		var good bool
+		if c, good = loadConfig(in.f.t, *in.file, in.f.t.stderr); !good {
+			err = fmt.Errorf("%s is faulty", *in.file)
+		}
+	}
+	if err == nil && in.hostname != "" {
+		c.Hostname = in.hostname
+	}
+	return c, err
+}
+
+// envelope returns what the flags say, and what the header says where they say
+// nothing.
+func (in *inspection) envelope(content []byte, hostname string) (inbound.Path, []inbound.Path) {
+	var m mailing
+	if in.f.given("from") {
+		m.from = in.from
+	}
+	m.rcpts = *in.rcpts
+	fromHeader := mailing{from: m.from, rcpts: m.rcpts}
+	addressFrom(&fromHeader, message.Parse(bytes.NewReader(content), int64(len(content)), message.Options{}))
+	if !in.f.given("from") {
+		m.from = fromHeader.from
+	}
+	if m.rcpts = fromHeader.rcpts; len(m.rcpts) == 0 {
+		m.rcpts = []string{"postmaster@" + hostname}
+	}
+	var rcpts []inbound.Path
+	for _, r := range m.rcpts {
+		rcpts = append(rcpts, looseArgument(r))
+	}
+	return looseArgument(m.from), rcpts
+}
+
+// looseArgument reads an address, and takes apart at the last "@" what is none.
+func looseArgument(s string) inbound.Path {
+	s = strings.TrimSuffix(strings.TrimPrefix(s, "<"), ">")
+	if p, err := inbound.ParsePath(s, true); err == nil {
+		return p
+	}
+	if i := strings.LastIndexByte(s, '@'); i >= 0 {
+		return inbound.Path{LocalPart: s[:i], Domain: s[i+1:]}
+	}
+	return inbound.Path{LocalPart: s}
+}
+
+func isUTF8(reversePath inbound.Path, rcpts []inbound.Path) bool {
+	for _, p := range append([]inbound.Path{reversePath}, rcpts...) {
+		if strings.ContainsFunc(p.String(), func(r rune) bool { return r > 0x7f }) {
+			return true
+		}
+	}
+	return false
+}
+
+// printPayload writes the payload; JSON is indented for the reader.
+func printPayload(w io.Writer, e *sinks.Event, format string) error {
+	body, err := payload.Raw(e)
+	if format == "mxhook" {
+		body, err = payload.Native(e, payload.Include{Attachments: "inline", Raw: "none", HTML: true})
+	}
+	if err != nil {
+		return err
+	}
+	r := body.Open()
+	defer r.Close()
+	if format == "raw" {
+		_, err = io.Copy(w, r)
+		return err
+	}
+	compact, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	var indented bytes.Buffer
+	if err := json.Indent(&indented, compact, "", "  "); err != nil {
+		return err
+	}
+	indented.WriteByte('\n')
+	_, err = indented.WriteTo(w)
+	return err
+}

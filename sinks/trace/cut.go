@@ -11,10 +11,6 @@ import (
 	"mxhook/sinks"
 )
 
-// DefectForged is the code of the defect that tells of Authentication-Results that
-// claimed to be ours.
-const DefectForged = "forged-authentication-results"
-
 // maxResults is the length of an Authentication-Results body beyond which it counts
 // as forged: no verifier writes one, and it only hides the authserv-id behind
 // comments.
@@ -23,9 +19,10 @@ const maxResults = 64 * 1024
 // Cut decides which of the sender's header fields leave raw copies, and returns
 // their ranges in data, for Event.Cut: Return-Path, X-Original-To and Delivered-To,
 // which msg keeps in its Header, and each Authentication-Results for whose body
-// claims returns true. The latter leave msg.Header too, and a defect DefectForged in
-// msg.Defects says so. claims is given the field's body as it was written, folds
-// included, and tells whether its authserv-id is ours.
+// claims returns true. The latter leave msg.Header too, and a defect
+// message.DefectForgedResults in msg.Defects says so. claims is given the field's
+// body as it was written, folds included, and tells whether its authserv-id is
+// ours: authres.Claims with our name.
 //
 // The ranges are found by reading data's own header section, however long it is, so
 // that a field hidden from the parser (beyond its limits, after a bare CR) is not
@@ -43,7 +40,7 @@ func Cut(data *inbound.MailData, msg *message.Message, claims func(fieldBody str
 	err := s.scan(io.NewSectionReader(data, 0, data.BodyOffset()))
 	if n := max(forged, s.forged); n > 0 {
 		msg.Defects = append(msg.Defects, message.Defect{
-			Code: DefectForged,
+			Code: message.DefectForgedResults,
 			Text: fmt.Sprintf("%d Authentication-Results fields with our name were removed", n),
 		})
 	}

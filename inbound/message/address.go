@@ -8,7 +8,7 @@ import "strings"
 // is linear. ok is false when the list was not well formed.
 func ParseAddresses(s string) (list []Address, ok bool) {
 	p := newParser(nil, 0, Options{SMTPUTF8: true})
-	list = p.addresses(p.unfold([]byte(s), ""), "")
+	list = p.addresses(unfold(strings.ToValidUTF8(s, "\ufffd")), "")
 	return list, len(p.msg.Defects) == 0
 }
 
@@ -278,7 +278,7 @@ func (a *addressScanner) quotedString(text *strings.Builder) bool {
 // commas or blanks as no encoded word should.
 func (a *addressScanner) encodedWord(text *strings.Builder) bool {
 	w, ok := a.words.at(a.i)
-	if !ok || len(w.text) > 1000 || strings.ContainsAny(w.text, "<>@\"") {
+	if !ok || len(w.text) > 1000 || strings.ContainsAny(w.text, "<>\"") {
 		return false
 	}
 	text.WriteString(a.s[a.i:w.next])
@@ -313,7 +313,11 @@ func (a *addressScanner) flush() {
 		if name == "" {
 			name = a.decodeWords(comment, a.num)
 		}
-		a.add(name, neutral(strings.Join(strings.Fields(t.raw), "")))
+		address := t.text
+		if t.quoted {
+			address = t.raw // a quoted local part keeps its quotes
+		}
+		a.add(name, neutral(strings.Join(strings.Fields(address), "")))
 	}
 	switch {
 	case found || len(phrase) == 0:
@@ -322,8 +326,17 @@ func (a *addressScanner) flush() {
 		a.add(a.decodeWords(comment, a.num), neutral(phrase[0].raw))
 	default:
 		a.bad = true
-		a.add(a.name(phrase), "")
+		name := a.name(phrase)
+		if looksLikeAddress(name) {
+			a.add("", name) // a mailer that encoded the whole address
+			return
+		}
+		a.add(name, "")
 	}
+}
+
+func looksLikeAddress(s string) bool {
+	return strings.Count(s, "@") == 1 && !strings.ContainsAny(s, " \t<>,;:\"()\ufffd") && s[0] != '@' && s[len(s)-1] != '@'
 }
 
 func (a *addressScanner) add(name, address string) {

@@ -97,7 +97,7 @@ func (p *parser) innerName(b []byte) string {
 		}
 	}
 	raw, _ := h.get("Subject")
-	name := quiet.decodeWords(quiet.unfold(raw, ""), "")
+	name := quiet.decodeWords(unfold(quiet.headerText(raw, "")), "")
 	name = strings.Map(func(r rune) rune {
 		if strings.ContainsRune(`/\:*?"<>|`, r) || r == '\t' {
 			return '_'

@@ -102,18 +102,21 @@ func (p *parser) readBody(root *part) {
 		b.structure([]*part{root}, "multipart/mixed", false, all)
 	}
 	large := make(map[*part]bool)
-	p.msg.HTML = p.join2(b.html, "text/html", large)
-	p.readText(b.text, large)
+	p.msg.HTML = p.joinParts(b.html, "text/html", large)
+	p.readText(&b, large)
 	p.attach(root, b.attachments, large)
 }
 
-// readText makes Text of the text/plain parts. HTML stands in where there is none,
-// or where it comes first, as when a list appended its footer to it.
-func (p *parser) readText(parts []*part, large map[*part]bool) {
-	withHTML := len(parts) > 0 && parts[0].media == "text/html"
-	if !withHTML {
-		p.msg.Text = p.join2(parts, "text/plain", large)
-		return
+// readText makes Text of the text/plain parts. HTML stands in where there is none
+// or only blank ones, or where it comes first, as when a list appended its footer.
+func (p *parser) readText(b *body, large map[*part]bool) {
+	parts := b.text
+	if len(parts) == 0 || parts[0].media != "text/html" {
+		p.msg.Text = p.joinParts(parts, "text/plain", large)
+		if strings.TrimSpace(p.msg.Text) != "" || strings.TrimSpace(p.msg.HTML) == "" {
+			return
+		}
+		parts = b.html
 	}
 	left := p.lim.HTMLToText
 	var out strings.Builder
@@ -133,8 +136,8 @@ func (p *parser) readText(parts []*part, large map[*part]bool) {
 	p.msg.Text = out.String()
 }
 
-// join2 joins the parts of one type.
-func (p *parser) join2(parts []*part, media string, large map[*part]bool) string {
+// joinParts joins the parts of one media type, each from a line of its own.
+func (p *parser) joinParts(parts []*part, media string, large map[*part]bool) string {
 	var out strings.Builder
 	first := ""
 	n := 0
@@ -209,7 +212,7 @@ func (p *parser) textOf(pt *part, large map[*part]bool) string {
 	return text
 }
 
-// newlines makes every line end of b, CRLF or CR, an LF, in place.
+// newlines makes every line end of b, CRLF, CR CRLF or CR, an LF, in place.
 func newlines(b []byte) []byte {
 	if bytes.IndexByte(b, '\r') < 0 {
 		return b
@@ -224,6 +227,9 @@ func newlines(b []byte) []byte {
 		out = append(out, b[:k]...)
 		out = append(out, '\n')
 		b = b[k+1:]
+		if len(b) > 1 && b[0] == '\r' && b[1] == '\n' {
+			b = b[1:]
+		}
 		if len(b) > 0 && b[0] == '\n' {
 			b = b[1:]
 		}

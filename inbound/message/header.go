@@ -60,8 +60,7 @@ func (w *walker) bodyAt(off int64, eol int) {
 
 func (w *walker) noBlankLine() {
 	if w.cur == w.root && len(w.hdr.fields) == 0 {
-		w.defect("", DefectNoHeader, "the message does not begin with a header field")
-		return
+		return // it has no header section at all
 	}
 	w.defect(w.cur.num, DefectNoBlankLine, "no blank line after the header section")
 }
@@ -104,6 +103,9 @@ func (w *walker) endHeader(off int64) {
 	}
 	w.readPartFields(p)
 	if p == w.root {
+		if len(w.hdr.fields) == 0 {
+			w.defect("", DefectNoHeader, "the message does not begin with a header field")
+		}
 		w.takeHeader(&w.hdr, off)
 		if !p.multi {
 			p.num = "1"
@@ -122,16 +124,16 @@ func (w *walker) endHeader(off int64) {
 // readPartFields reads the fields that say what the part is.
 func (w *walker) readPartFields(p *part) {
 	if b, ok := w.hdr.get("Content-Type"); ok {
-		w.contentType(p, w.unfold(b, p.num))
+		w.contentType(p, unfold(w.headerText(b, p.num)))
 	}
 	if b, ok := w.hdr.get("Content-Transfer-Encoding"); ok {
-		p.cte = strings.ToLower(strings.Trim(firstToken(w.unfold(b, p.num)), `"; `))
+		p.cte = strings.ToLower(strings.Trim(firstToken(unfold(w.headerText(b, p.num))), `"; `))
 	}
 	if b, ok := w.hdr.get("Content-Disposition"); ok {
-		p.disp, p.dispParams = w.parseParams(w.unfold(b, p.num), p.num)
+		p.disp, p.dispParams = w.parseParams(unfold(w.headerText(b, p.num)), p.num)
 	}
 	if b, ok := w.hdr.get("Content-ID"); ok {
-		p.cid = strings.Trim(w.decodeWords(w.unfold(b, p.num), p.num), " \t<>")
+		p.cid = strings.Trim(w.decodeWords(unfold(w.headerText(b, p.num)), p.num), " \t<>")
 	}
 }
 

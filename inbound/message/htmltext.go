@@ -39,16 +39,16 @@ func htmlToText(s string) string {
 }
 
 type htmlRenderer struct {
-	out     strings.Builder
-	lines   int  // line ends that are owed before the next text
-	space   bool // a blank is owed
-	any     bool // something was written
-	atStart bool // of a line
-	skip    atom.Atom
-	pre     int
-	quote   int
-	href    string
-	linkAt  int // length of out when the link began
+	out       strings.Builder
+	lines     int  // line ends that are owed before the next text
+	space     bool // a blank is owed
+	any       bool // something was written
+	skip      atom.Atom
+	pre       int
+	quote     int
+	lastQuote int // quote of what was written last
+	href      string
+	linkAt    int // length of out when the link began
 }
 
 func (r *htmlRenderer) String() string {
@@ -61,8 +61,10 @@ func (r *htmlRenderer) String() string {
 
 // breakLine owes n line ends; two make an empty line.
 func (r *htmlRenderer) breakLine(n int) {
-	r.lines = max(r.lines, n)
-	r.space = false
+	if n > 0 {
+		r.lines = max(r.lines, n)
+		r.space = false
+	}
 }
 
 func (r *htmlRenderer) text(s string) {
@@ -94,21 +96,21 @@ func (r *htmlRenderer) write(s string) {
 	if s == "" {
 		return
 	}
-	prefix := strings.Repeat("> ", min(r.quote, 8))
 	if r.any {
-		for range min(r.lines, 50) {
+		gap := strings.Repeat(">", min(r.quote, r.lastQuote, 8))
+		for i := min(r.lines, 20); i > 0; i-- {
 			r.out.WriteByte('\n')
-			if r.lines > 1 && r.quote > 0 {
-				r.lines--
-				r.out.WriteString(strings.TrimRight(prefix, " "))
+			if i > 1 {
+				r.out.WriteString(gap)
 			}
 		}
 	}
 	if r.lines > 0 || !r.any {
-		r.out.WriteString(prefix)
+		r.out.WriteString(strings.Repeat("> ", min(r.quote, 8)))
 	} else if r.space {
 		r.out.WriteByte(' ')
 	}
+	r.lastQuote = r.quote
 	r.lines, r.space, r.any = 0, false, true
 	r.out.WriteString(s)
 }
@@ -202,5 +204,4 @@ func (r *htmlRenderer) endLink() {
 	}
 	r.space = true
 	r.write("<" + href + ">")
-	r.space = true
 }

@@ -94,7 +94,7 @@ func (p *parser) takeHeader(h *headerBlock, end int64) {
 		body := h.body(f)
 		field := Field{Name: string(h.buf[f.off : f.off+f.name]), Start: f.start, End: f.end}
 		field.Raw = p.headerText(body, "")
-		field.Value = p.decodeWords(p.unfold(body, ""), "")
+		field.Value = p.decodeWords(unfold(field.Raw), "")
 		p.msg.Header[i] = field
 	}
 }
@@ -106,9 +106,12 @@ var once = map[string]bool{
 	"mime-version": true, "content-type": true, "content-transfer-encoding": true,
 }
 
+// joinedFields are the fields whose repeats are joined.
+var joinedFields = map[string]bool{"from": true, "reply-to": true, "to": true, "cc": true, "bcc": true}
+
 // field returns the unfolded body of Header[i], encoded words not decoded.
 func (p *parser) field(i int) string {
-	return strings.Trim(p.unfold([]byte(p.msg.Header[i].Raw), ""), " ")
+	return unfold(p.msg.Header[i].Raw)
 }
 
 // first returns the unfolded body of the first field of that name.
@@ -122,7 +125,8 @@ func (p *parser) first(name string) (string, bool) {
 }
 
 // readHeader fills what stands in the header section. Of a field that may stand
-// once the first counts; the authors of all From fields are listed.
+// once the first counts, but the addresses of all From, Reply-To, To, Cc and Bcc
+// fields are listed.
 func (p *parser) readHeader() {
 	m := p.msg
 	count := make(map[string]int, len(m.Header))
@@ -133,7 +137,7 @@ func (p *parser) readHeader() {
 			if once[name] {
 				p.defect("", DefectDuplicateField, "the field "+quoteShort(f.Name)+" stands more than once")
 			}
-			if name != "from" {
+			if !joinedFields[name] {
 				continue
 			}
 		}
@@ -152,20 +156,19 @@ func (p *parser) readField(name string, i int) {
 	m := p.msg
 	switch name {
 	case "from":
-		m.From = append(m.From, p.addresses(p.field(i), "")...)
-		m.From = m.From[:min(len(m.From), p.lim.Addresses)]
+		p.addTo(&m.From, i)
+	case "reply-to":
+		p.addTo(&m.ReplyTo, i)
+	case "to":
+		p.addTo(&m.To, i)
+	case "cc":
+		p.addTo(&m.Cc, i)
+	case "bcc":
+		p.addTo(&m.Bcc, i)
 	case "sender":
 		if list := p.addresses(p.field(i), ""); len(list) > 0 {
 			m.Sender = &list[0]
 		}
-	case "reply-to":
-		m.ReplyTo = p.addresses(p.field(i), "")
-	case "to":
-		m.To = p.addresses(p.field(i), "")
-	case "cc":
-		m.Cc = p.addresses(p.field(i), "")
-	case "bcc":
-		m.Bcc = p.addresses(p.field(i), "")
 	case "subject":
 		m.Subject = m.Header[i].Value
 	case "message-id":
@@ -180,5 +183,14 @@ func (p *parser) readField(name string, i int) {
 			m.Date = time.Time{}
 			p.defect("", DefectDate, "the Date is no date")
 		}
+	}
+}
+
+// addTo appends the addresses of Header[i], up to the limit.
+func (p *parser) addTo(list *[]Address, i int) {
+	*list = append(*list, p.addresses(p.field(i), "")...)
+	if len(*list) > p.lim.Addresses {
+		*list = (*list)[:p.lim.Addresses]
+		p.defect("", DefectAddressLimit, "too many addresses")
 	}
 }

@@ -8,11 +8,9 @@ import (
 	"golang.org/x/text/encoding/charmap"
 )
 
-// unfold returns a field body as one line of valid UTF-8: without its folds and
-// the blanks around it. Octets beyond ASCII are read as UTF-8, else as
-// windows-1252.
-func (p *parser) unfold(b []byte, num string) string {
-	s := p.headerText(b, num)
+// unfold returns a field body as one line, without its folds and the blanks around
+// it.
+func unfold(s string) string {
 	s = strings.Trim(s, " \t\r\n")
 	if strings.IndexByte(s, '\n') < 0 && strings.IndexByte(s, '\r') < 0 {
 		return s
@@ -41,7 +39,8 @@ func (p *parser) unfold(b []byte, num string) string {
 	return out.String()
 }
 
-// headerText returns octets of a header section as valid UTF-8.
+// headerText returns octets of a header section as valid UTF-8: they are read as
+// UTF-8, else as windows-1252.
 func (p *parser) headerText(b []byte, num string) string {
 	if isASCII(b) {
 		return string(b)

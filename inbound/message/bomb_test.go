@@ -1,0 +1,165 @@
+package message
+
+import (
+	"bytes"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// bombs are messages that cost other parsers far more than their size.
+var bombs = []struct {
+	name   string
+	make   func() string
+	defect string // that must be listed
+}{
+	{"multiparts nested 5000 deep", func() string {
+		var b strings.Builder
+		for i := range 5000 {
+			fmt.Fprintf(&b, "Content-Type: multipart/mixed; boundary=\"b%d\"\r\n\r\n--b%d\r\n", i, i)
+		}
+		return b.String()
+	}, DefectDepthLimit},
+	{"messages nested 5000 deep", func() string {
+		return "From: a@b.example\r\n" + strings.Repeat("Content-Type: message/rfc822\r\n\r\n", 5000)
+	}, ""},
+	{"a million empty parts", func() string {
+		return "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\n\r\n", 1000000)
+	}, DefectPartsLimit},
+	{"a million parts without a blank line", func() string {
+		return "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\nx\r\n", 1000000)
+	}, DefectPartsLimit},
+	{"lines that may be boundaries", func() string {
+		return "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n" + strings.Repeat("--bb\r\n", 1000000)
+	}, DefectUnclosed},
+	{"a million fields", func() string { return strings.Repeat("X: y\r\n", 1000000) + "\r\n" }, DefectHeaderLimit},
+	{"ten thousand Received", func() string {
+		return strings.Repeat("Received: from a.example by b.example; Sat, 21 Nov 2026 10:00:00 +0000\r\n", 10000) + "\r\n"
+	}, DefectHeaderLimit},
+	{"a folded field of 10 MB", func() string { return "Subject: a\r\n" + strings.Repeat(" folded\r\n", 1000000) + "\r\n" }, DefectFieldLimit},
+	{"lines that are no fields", func() string { return "From: a@b.example\r\n" + strings.Repeat("x\r\nY: z\r\n", 500000) }, DefectHeader},
+	{"100000 RFC 2231 segments", func() string {
+		var b strings.Builder
+		b.WriteString("Content-Disposition: attachment")
+		for i := range 100000 {
+			fmt.Fprintf(&b, ";\r\n filename*%d*=%%41", i)
+		}
+		return b.String() + "\r\n\r\n"
+	}, DefectParamLimit},
+	{"60000 encoded words", func() string {
+		return "Subject: " + strings.Repeat("=?utf-8?q?a?=\r\n ", 60000) + "\r\n\r\n"
+	}, DefectWordLimit},
+	{"100000 open encoded words", func() string {
+		return "Subject: " + strings.Repeat("=?utf-8?q?", 100000) + "\r\n\r\n"
+	}, DefectFieldLimit},
+	{"open encoded words in an address field", func() string {
+		return "From: " + strings.Repeat("=?utf-8?q?", 10000) + "\r\n\r\n"
+	}, DefectAddress},
+	{"200000 addresses", func() string { return "To: " + strings.Repeat("a@b.example,\r\n ", 200000) + "\r\n\r\n" }, DefectAddressLimit},
+	{"90000 opening brackets", func() string { return "To: " + strings.Repeat("(", 90000) + "a@b.example\r\n\r\n" }, DefectAddress},
+	{"90000 angle brackets", func() string { return "To: " + strings.Repeat("<", 90000) + "a@b.example\r\n\r\n" }, DefectAddress},
+	{"90000 quotes", func() string { return "To: " + strings.Repeat("\"", 90001) + "a@b.example\r\n\r\n" }, DefectAddress},
+	{"40000 atoms", func() string { return "To: " + strings.Repeat("a ", 40000) + "<a@b.example>\r\n\r\n" }, ""},
+	{"a domain literal of 90 KB", func() string { return "To: a@[" + strings.Repeat("1", 90000) + "\r\n\r\n" }, ""},
+	{"blanks before an at sign", func() string { return "To: " + strings.Repeat("a"+strings.Repeat(" ", 40), 2000) + "\r\n\r\n" }, ""},
+	{"5 MB of base64 garbage", func() string {
+		return "Content-Type: application/x-a\r\nContent-Transfer-Encoding: base64\r\n\r\n" + strings.Repeat("*A\r\n!", 1<<20)
+	}, DefectBase64},
+	{"5 MB of padding", func() string {
+		return "Content-Type: application/x-a\r\nContent-Transfer-Encoding: base64\r\n\r\n" + strings.Repeat("=", 5<<20)
+	}, DefectBase64},
+	{"5 MB of soft line breaks", func() string {
+		return "Content-Transfer-Encoding: quoted-printable\r\n\r\n" + strings.Repeat("=\r\n", 5<<20/3)
+	}, ""},
+	{"5 MB of blanks in quoted-printable", func() string {
+		return "Content-Transfer-Encoding: quoted-printable\r\n\r\n" + strings.Repeat(" ", 5<<20)
+	}, DefectLongLine},
+	{"2 MB of escape sequences in ISO-2022-JP", func() string {
+		return "Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n" + strings.Repeat("\x1b$B\x1b(B", 350000)
+	}, ""},
+	{"2 MB of UTF-7", func() string {
+		return "Content-Type: text/plain; charset=utf-7\r\n\r\n" + strings.Repeat("+AGE-", 400000)
+	}, ""},
+	{"2 MB of truncated GB18030", func() string {
+		return "Content-Type: text/plain; charset=gb18030\r\n\r\n" + strings.Repeat("\x81\x30\x81", 700000)
+	}, DefectCharsetWrong},
+	{"2 MB of open HTML", func() string {
+		return "Content-Type: text/html\r\n\r\n" + strings.Repeat("<table><blockquote><a href=http://a.example>", 50000)
+	}, DefectHTMLLimit},
+	{"HTML attributes without end", func() string {
+		return "Content-Type: text/html\r\n\r\n<a " + strings.Repeat("b=c ", 60000)
+	}, ""},
+	{"a line of 10 MB", func() string { return "From: a@b.example\r\n\r\n" + strings.Repeat("x", 10<<20) }, DefectLongLine},
+	{"5 MB of NUL", func() string { return "From: a@b.example\r\n\r\n" + strings.Repeat("\x00", 5<<20) }, DefectNUL},
+	{"3000 text parts", func() string {
+		part := "--b\r\nContent-Type: text/plain\r\n\r\n" + strings.Repeat("0123456789\r\n", 140)
+		return "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat(part, 3000)
+	}, DefectPartsLimit},
+	{"25 MB of text", func() string { return "From: a@b.example\r\n\r\n" + strings.Repeat("0123456789\r\n", 25<<20/12) }, DefectTextLimit},
+	{"a thousand kinds of defect", func() string {
+		return "Content-Type: multipart/mixed; boundary=b\r\n\r\n" +
+			strings.Repeat("--b\r\nContent-Type: /\r\nContent-Transfer-Encoding: base64\r\n\r\n*\r\n", 900)
+	}, DefectLimit},
+}
+
+// Each bomb is disarmed: the limit is told, and what it makes Parse allocate stays
+// under a few times its size, or 16 MiB if that is more (text is held, converted
+// and returned, hence the factor).
+func TestBombsStayWithinTheirMemory(t *testing.T) {
+	for _, bomb := range bombs {
+		t.Run(bomb.name, func(t *testing.T) {
+			s := bomb.make()
+			r := strings.NewReader(s)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			m := Parse(r, int64(len(s)), Options{})
+			runtime.ReadMemStats(&after)
+			got, allowed := after.TotalAlloc-before.TotalAlloc, uint64(max(16<<20, 6*len(s)))
+			if got > allowed {
+				t.Errorf("%d octets allocated for %d", got, len(s))
+			}
+			checkInvariants(t, m, int64(len(s)))
+			if len(m.Defects) > 100 {
+				t.Errorf("%d defects", len(m.Defects))
+			}
+			if bomb.defect != "" && !hasDefect(m, bomb.defect) {
+				t.Errorf("no %s in %+v", bomb.defect, m.Defects)
+			}
+		})
+	}
+}
+
+func hasDefect(m *Message, code string) bool {
+	for _, d := range m.Defects {
+		if d.Code == code {
+			return true
+		}
+	}
+	return false
+}
+
+// countingReader counts what is read, which bounds the passes over a message.
+type countingReader struct {
+	*bytes.Reader
+	n int64
+}
+
+func (c *countingReader) ReadAt(p []byte, off int64) (int, error) {
+	n, err := c.Reader.ReadAt(p, off)
+	c.n += int64(n)
+	return n, err
+}
+
+// No message makes Parse read its bytes more than a few times: headers may be read
+// again once, bodies are read to find their end and to decode them.
+func TestBombsAreReadInAFewPasses(t *testing.T) {
+	for _, bomb := range bombs {
+		s := bomb.make()
+		r := &countingReader{Reader: bytes.NewReader([]byte(s))}
+		Parse(r, int64(len(s)), Options{})
+		if r.n > 4*int64(len(s))+1<<20 {
+			t.Errorf("%s: %d octets read of %d", bomb.name, r.n, len(s))
+		}
+	}
+}

@@ -25,16 +25,11 @@ type command struct {
 // transaction allows addresses beyond ASCII in RCPT. It is pure: what depends on the
 // state of the session is decided in conn.admit.
 func parse(line []byte, smtputf8 bool) command {
-	verb, arg, _ := strings.Cut(strings.TrimRight(string(line), " \t"), " ")
-	cmd := command{verb: strings.ToUpper(verb)}
-	arg = strings.Trim(arg, " \t")
 	if hasControl(line) {
-		cmd.fault = status.UnknownCommand
-		if cmd.verb == "BDAT" {
-			cmd.fault = status.MalformedBDAT
-		}
-		return cmd
+		return malformed(line, status.UnknownCommand)
 	}
+	verb, arg := cutVerb(line)
+	cmd := command{verb: verb}
 	switch cmd.verb {
 	case "EHLO", "HELO":
 		cmd.helo = arg
@@ -58,6 +53,25 @@ func parse(line []byte, smtputf8 bool) command {
 		cmd.verb, cmd.fault = "", status.UnknownCommand
 	}
 	return cmd
+}
+
+// cutVerb splits a line after its verb, which it returns in capitals.
+func cutVerb(line []byte) (verb, arg string) {
+	s := strings.Trim(string(line), "\r\n")
+	i := strings.IndexAny(s, " \t")
+	if i < 0 {
+		i = len(s)
+	}
+	return strings.ToUpper(s[:i]), strings.Trim(s[i:], " \t")
+}
+
+// malformed returns a line that isn't understood at all. A BDAT ends the connection,
+// since the octets of its chunk, which follow, would run as commands.
+func malformed(line []byte, fault *status.Condition) command {
+	if verb, _ := cutVerb(line); verb == "BDAT" {
+		return command{verb: verb, fault: status.MalformedBDAT}
+	}
+	return command{fault: fault}
 }
 
 // hasControl tells whether a line holds what no command may hold: a bare CR, NUL or

@@ -20,6 +20,7 @@ import (
 
 const (
 	maxLine       = 4096     // octets of a command line; RFC 5321 4.5.3.1.4 and what extensions add is below 2000
+	maxVerb       = 8        // octets in which the verb of any line ends
 	maxSkipped    = 64 << 10 // octets of an overlong command line before the connection ends
 	dataBuffer    = 64 << 10 // octets read at once in the data phase
 	lingerTime    = time.Second
@@ -30,6 +31,7 @@ const (
 var (
 	errGone        = errors.New("the peer is gone")
 	errLineTooLong = errors.New("command line too long")
+	errBareNewline = errors.New("command line ends with a bare LF")
 )
 
 // conn is a connection: its socket, what was read and not yet used, what was said and
@@ -164,21 +166,30 @@ func (c *conn) room() {
 }
 
 // line returns the next command line without its line end; it is valid until the
-// next read. The errors are those of fill and errLineTooLong, after which the line is
-// skipped.
+// next read. The errors are those of fill; errLineTooLong, after which the line is
+// skipped and its beginning returned; errBareNewline, which comes with the line.
 func (c *conn) line() ([]byte, error) {
 	deadline := time.Now().Add(c.srv.cfg.Limits.CommandTime)
+	var head []byte // of a line that is too long
 	for skipped := 0; ; {
 		if i := bytes.IndexByte(c.buf[c.r:c.w], '\n'); i >= 0 {
 			line := c.buf[c.r : c.r+i]
 			c.r += i + 1
-			if skipped > 0 || len(line) >= maxLine {
-				return nil, errLineTooLong
+			switch {
+			case head != nil:
+				return head, errLineTooLong
+			case len(line) >= maxLine:
+				return line[:maxLine], errLineTooLong
+			case len(line) == 0 || line[len(line)-1] != '\r':
+				return line, errBareNewline
 			}
-			return bytes.TrimSuffix(line, []byte{'\r'}), nil
+			return line[:len(line)-1], nil
 		}
-		if c.w-c.r >= maxLine {
-			skipped += c.w - c.r
+		if n := c.w - c.r; n >= maxLine {
+			if head == nil {
+				head = bytes.Clone(c.buf[c.r : c.r+maxVerb])
+			}
+			skipped += n
 			c.r = c.w
 		}
 		if skipped > maxSkipped {

@@ -1,7 +1,6 @@
 package smtpd
 
 import (
-	"errors"
 	"fmt"
 
 	"mxhook/inbound/status"
@@ -58,25 +57,27 @@ func (c *conn) command() (command, error) {
 		return cmd, nil
 	}
 	line, err := c.line()
-	if errors.Is(err, errLineTooLong) && status.ConditionOf(err) == status.LocalError {
-		return command{fault: status.LineTooLong}, nil
+	switch err {
+	case nil:
+		return parse(line, c.mail.SMTPUTF8), nil
+	case errLineTooLong:
+		return malformed(line, status.LineTooLong), nil
+	case errBareNewline:
+		return malformed(line, status.BareNewline), nil
 	}
-	if err != nil {
-		return command{}, err
-	}
-	return parse(line, c.mail.SMTPUTF8), nil
+	return command{}, err
 }
 
 // aside answers what doesn't touch the session's state, and tells whether it did.
 func (c *conn) aside(cmd command) bool {
 	switch {
-	case cmd.verb == "NOOP":
+	case cmd.verb == "NOOP" && cmd.fault == nil:
 		c.say(appendReply(nil, status.Done.Reply()))
 	case cmd.verb == "HELP" && cmd.fault == nil:
 		c.utter(answer{status.Help.Reply(), status.Help}, false)
 	case cmd.verb == "VRFY" && cmd.fault == nil:
 		c.utter(answer{status.NotVerified.Reply(), status.NotVerified}, false)
-	case cmd.fault == status.UnknownCommand, cmd.fault == status.NotImplemented, cmd.fault == status.LineTooLong:
+	case cmd.verb == "" || cmd.fault == status.NotImplemented:
 		c.refuse(cmd.verb, cmd.fault)
 	default:
 		return false

@@ -105,8 +105,8 @@ func (c *compiler) rule(i int, r Rule) {
 	}
 	c.patterns = append(c.patterns, patterns)
 	c.checkCaptures(i, r, patterns)
-	named := func(p *pattern) bool { return p == nil || len(p.domains) > 0 }
-	if len(r.Domains) > 0 && len(r.Recipient) > 0 && !slices.ContainsFunc(patterns, func(p *pattern) bool { return !named(p) }) {
+	unnamed := func(p *pattern) bool { return p == nil || len(p.domains) == 0 }
+	if len(r.Domains) > 0 && len(r.Recipient) > 0 && !slices.ContainsFunc(patterns, unnamed) {
 		c.warn(i, "domains", -1, "domains limits nothing here, since every recipient of the route names its own domain")
 	}
 	for k, s := range r.Sender {

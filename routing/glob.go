@@ -148,7 +148,10 @@ func newExpr(s string) (re *regexp.Regexp, domains []string, err error) {
 	if err != nil {
 		return nil, nil, errors.New("the regular expression is wrong")
 	}
-	domains, _ = literalDomains(tree)
+	domains, ok := literalDomains(tree)
+	if !ok {
+		domains = nil
+	}
 	return re, domains, nil
 }
 

@@ -106,6 +106,9 @@ func parseExpr(s string) (*pattern, error) {
 		if !isName(name) {
 			return nil, fmt.Errorf("group %q: a capture's name is letters, digits and _", name)
 		}
+		if slices.Contains(p.names, name) {
+			return nil, fmt.Errorf("the capture {%s} stands twice", name)
+		}
 		p.names = append(p.names, name)
 	}
 	return p, nil

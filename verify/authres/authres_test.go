@@ -1,0 +1,203 @@
+package authres_test
+
+import (
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	msgauth "github.com/emersion/go-msgauth/authres"
+
+	"mxhook/verify/authres"
+)
+
+func TestHeader(t *testing.T) {
+	for _, c := range []struct {
+		rule string
+		s    authres.Statement
+		want string
+	}{
+		{"tokens stand as they are", authres.Statement{Method: authres.MethodSPF, Result: authres.Pass,
+			Properties: []authres.Property{{Type: "smtp", Name: "mailfrom", Value: "ann@sender.example"}}},
+			`mx; spf=pass smtp.mailfrom=ann@sender.example`},
+		{"an address for an iprev is quoted where it has colons", authres.Statement{Method: authres.MethodIPRev, Result: authres.Fail,
+			Properties: []authres.Property{{Type: "policy", Name: "iprev", Value: "2001:db8::1"}}},
+			`mx; iprev=fail policy.iprev="2001:db8::1"`},
+		{"quoted local parts are quoted again", authres.Statement{Method: authres.MethodSPF, Result: authres.None,
+			Properties: []authres.Property{{Type: "smtp", Name: "mailfrom", Value: `"a b"@c.example`}}},
+			`mx; spf=none smtp.mailfrom="\"a b\"@c.example"`},
+		{"comment and reason are escaped", authres.Statement{Method: authres.MethodDMARC, Result: authres.TempError,
+			Comment: `p=none) (x\`, Reason: `say "no"; dkim=pass`},
+			`mx; dmarc=temperror (p=none\) \(x\\) reason="say \"no\"; dkim=pass"`},
+		{"line ends can't end the field", authres.Statement{Method: authres.MethodDKIM, Result: authres.Pass,
+			Properties: []authres.Property{{Type: "header", Name: "d", Value: "a\r\nTo: you"}, {Type: "header", Name: "s", Value: "\x00\x7f\xff"}}},
+			`mx; dkim=pass header.d="a??To: you" header.s="???"`},
+		{"properties without a value are left out", authres.Statement{Method: authres.MethodDKIM, Result: authres.None,
+			Properties: []authres.Property{{Type: "header", Name: "d", Value: ""}}},
+			`mx; dkim=none`},
+		{"keywords hold nothing but letters", authres.Statement{Method: "d kim;", Result: "pa\nss",
+			Properties: []authres.Property{{Type: "head er", Name: "d=", Value: "x"}}},
+			`mx; dkim=pass header.d=x`},
+		{"UTF-8 is kept in quotes", authres.Statement{Method: authres.MethodDMARC, Result: authres.Fail,
+			Properties: []authres.Property{{Type: "header", Name: "from", Value: "bücher.example"}}},
+			`mx; dmarc=fail header.from="bücher.example"`},
+	} {
+		if got := authres.Header("mx", []authres.Statement{c.s}); got != c.want {
+			t.Errorf("%s:\n%s\nwant\n%s", c.rule, got, c.want)
+		}
+	}
+	if got := authres.Header("mx.in.example", nil); got != "mx.in.example; none" {
+		t.Errorf("nothing to say: %q", got)
+	}
+	long := authres.Header("mx", []authres.Statement{{Method: "dkim", Result: "pass", Reason: strings.Repeat("é", 10_000)}})
+	if len(long) > 600 || !utf8.ValidString(long) {
+		t.Errorf("a long reason makes %d bytes", len(long))
+	}
+}
+
+func TestFold(t *testing.T) {
+	body := "mx.in.example; spf=pass reason=\"matched an address range\" smtp.mailfrom=ann@sender.example; dkim=pass header.d=" + strings.Repeat("x", 100)
+	field := authres.Fold("Authentication-Results", body)
+	if !strings.HasSuffix(field, "\r\n") || strings.Count(field, "\r\n") < 2 {
+		t.Errorf("%q", field)
+	}
+	for _, line := range strings.Split(strings.TrimSuffix(field, "\r\n"), "\r\n")[1:] {
+		if !strings.HasPrefix(line, " ") || strings.TrimSpace(line) == "" {
+			t.Errorf("line %q is no fold", line)
+		}
+	}
+	if got := strings.ReplaceAll(strings.TrimSuffix(field, "\r\n"), "\r\n", ""); got != "Authentication-Results: "+body {
+		t.Errorf("unfolded:\n%s\nwant\n%s", got, body)
+	}
+	if got := authres.Fold("X", "a\r\n\r\nb"); got != "X: a????b\r\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestClaims(t *testing.T) {
+	const id = "mx.in.example"
+	for _, c := range []struct {
+		rule, body string
+		want       bool
+	}{
+		{"plain", "mx.in.example; spf=pass", true},
+		{"no results", "mx.in.example; none", true},
+		{"the id alone", "mx.in.example", true},
+		{"other case", "MX.In.Example; spf=pass", true},
+		{"a final dot", "mx.in.example.; spf=pass", true},
+		{"a version", "mx.in.example 1; spf=pass", true},
+		{"a version in comments", "mx.in.example (a) 1 (b); spf=pass", true},
+		{"comments before, nested and escaped", "(a (b \\) mx) c) mx.in.example; spf=pass", true},
+		{"folded", "\r\n\tmx.in.example;\r\n spf=pass", true},
+		{"quoted", `"mx.in.example"; spf=pass`, true},
+		{"quoted with escapes", `"mx\.in.ex\ample"; spf=pass`, true},
+		{"an encoded word", "=?utf-8?q?mx=2Ein=2Eexample?=; spf=pass", true},
+		{"no semicolon", "mx.in.example spf=pass", true},
+		{"a comment that does not end", "(mx.in.example; spf=pass", true},
+		{"a quote that does not end", `"mx.in.example; spf=pass`, true},
+		{"an empty id first", "; mx.in.example; spf=pass", true},
+		{"a NUL within", "mx.in\x00.example; spf=pass", true},
+		{"a fold within the id", "mx.in.\r\n example; spf=pass", true},
+		{"a soft hyphen within", "mx.in.ex\u00adample; spf=pass", true},
+		{"a slash behind", "mx.in.example/1; spf=pass", true},
+		{"a stranger", "mx.other.example; spf=pass", false},
+		{"a stranger that names us", "mx.other.example; spf=pass smtp.mailfrom=mx.in.example", false},
+		{"a longer id", "mx.in.example.org; spf=pass", false},
+		{"an id that ends in ours", "amx.in.example; spf=pass", false},
+		{"us in a stranger's comment", "mx.other.example (mx.in.example); spf=pass", false},
+		{"nothing", "", false},
+	} {
+		if got := authres.Claims(c.body, id); got != c.want {
+			t.Errorf("%s: %v, want %v", c.rule, got, c.want)
+		}
+	}
+	for _, body := range []string{"mx.bücher.example; x", "mx.xn--bcher-kva.example; x", "MX.BÜCHER.example; x", "(mx.bücher.example; x"} {
+		for _, id := range []string{"mx.bücher.example", "mx.xn--bcher-kva.example"} {
+			if !authres.Claims(body, id) {
+				t.Errorf("%q does not claim %q", body, id)
+			}
+		}
+	}
+	if authres.Claims("mx; x", "") {
+		t.Error("nothing is ours without an id")
+	}
+}
+
+func FuzzClaims(f *testing.F) {
+	f.Add("mx.in.example 1 ; spf=pass", "mx.in.example")
+	f.Add("(\\", "a")
+	f.Add("\"\\\"(\"; x", "\"(")
+	f.Fuzz(func(t *testing.T, body, id string) {
+		got := authres.Claims(body, id)
+		if again := authres.Claims(" \r\n\t"+body, id); got != again {
+			t.Fatalf("a fold before it changes %v to %v", got, again)
+		}
+		// Another reader's id is ours: then so must we think.
+		if theirs, _, err := msgauth.Parse(body); err == nil && plain(id) && strings.EqualFold(theirs, id) && !got {
+			t.Fatalf("%q is read as ours elsewhere", body)
+		}
+		if plain(id) && !authres.Claims(id+"; none", id) {
+			t.Fatalf("%q does not claim itself", id)
+		}
+	})
+}
+
+func plain(id string) bool {
+	for _, r := range id {
+		if r != '.' && r != '-' && (r > 'z' || !unicode.IsLetter(r)) {
+			return false
+		}
+	}
+	return strings.Trim(id, ".-") == id && id != ""
+}
+
+func FuzzHeader(f *testing.F) {
+	f.Add("mx", "pass", "a comment", "a reason", "ann@a.example")
+	f.Add("m x", "p\nass", ")(\\", "\"\r\n", "\x00")
+	f.Fuzz(func(t *testing.T, id, result, comment, reason, v string) {
+		s := []authres.Statement{
+			{Method: authres.MethodSPF, Result: authres.Result(result), Comment: comment, Reason: reason,
+				Properties: []authres.Property{{Type: "smtp", Name: "mailfrom", Value: v}}},
+			{Method: authres.MethodDMARC, Result: authres.Fail},
+		}
+		body := authres.Header(id, s)
+		if strings.ContainsFunc(body, unicode.IsControl) || !utf8.ValidString(body) {
+			t.Fatalf("%q", body)
+		}
+		field := authres.Fold("Authentication-Results", body)
+		for _, line := range strings.Split(strings.TrimSuffix(field, "\r\n"), "\r\n")[1:] {
+			if line[0] != ' ' || strings.TrimSpace(line) == "" {
+				t.Fatalf("line %q of %q is no fold", line, field)
+			}
+		}
+		// A reader must find our two statements and no other.
+		if strings.Count(structure(body), ";") != 2 {
+			t.Fatalf("%q has another structure", body)
+		}
+	})
+}
+
+// structure takes quoted strings and comments out of a body.
+func structure(body string) string {
+	var b strings.Builder
+	depth, quoted := 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case c == '\\' && (quoted || depth > 0):
+			i++
+		case c == '"' && depth == 0:
+			quoted = !quoted
+		case quoted:
+		case c == '(':
+			depth++
+		case c == ')':
+			depth--
+		case depth == 0:
+			b.WriteByte(c)
+		}
+	}
+	if depth != 0 || quoted {
+		return ""
+	}
+	return b.String()
+}

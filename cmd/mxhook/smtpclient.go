@@ -75,7 +75,7 @@ func (m mailing) transaction(client *smtp.Client, message io.Reader) (string, er
 	if err != nil {
 		return "", err
 	}
-	return "250 2.0.0 " + response.StatusText, nil
+	return "250 " + response.StatusText, nil
 }
 
 // replyOf returns the server's words for an error of send, as they stood on the

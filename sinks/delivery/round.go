@@ -108,6 +108,10 @@ func (d *Deliverer) note(t task, optional, late bool, o sinks.Outcome, took time
 	case o.Class() == status.Temporary:
 		level, what = slog.LevelWarn, "deferred"
 	}
-	d.log.Log(context.Background(), level, what, "event", t.event.ID, "route", t.event.Route, "sink", t.sink.Name(),
-		"condition", c.Name(), "detail", o.Detail, "attempts", o.Attempts, "took", took, "optional", optional, "late", late)
+	log := d.log.With("event", t.event.ID, "route", t.event.Route, "sink", t.sink.Name(), "condition", c.Name(), "detail", o.Detail,
+		"attempts", o.Attempts, "took", took, "optional", optional, "late", late)
+	if c == status.LocalError { // also what no sink should give: an error without a condition
+		log = log.With("error", o.Err)
+	}
+	log.Log(context.Background(), level, what)
 }

@@ -32,14 +32,19 @@ func WriteFile(dir, name string, write func(io.Writer) error) error {
 	if err != nil {
 		return err
 	}
+	named := false
+	defer func() {
+		if !named { // also when write panics
+			os.Remove(f.Name())
+		}
+	}()
 	if err := fill(f, write); err != nil {
-		os.Remove(f.Name())
 		return err
 	}
 	if err := os.Rename(f.Name(), filepath.Join(dir, name)); err != nil {
-		os.Remove(f.Name())
 		return err
 	}
+	named = true
 	return SyncDir(dir)
 }
 

@@ -9,19 +9,15 @@
 package spool
 
 import (
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/url"
 	"path/filepath"
-	"time"
 
-	"mxhook/inbound"
 	"mxhook/inbound/status"
 	"mxhook/sinks"
 	"mxhook/sinks/durable"
-	"mxhook/verify"
 )
 
 // Spool is a folder of events.
@@ -34,38 +30,6 @@ func New(state string) *Spool { return &Spool{dead: filepath.Join(state, "dead")
 // DeadSchema names the format of a dead event's JSON.
 const DeadSchema = "mxhook.dead.v1"
 
-// dead is the JSON beside the bytes. Its words are those of the native payload
-// where both say the same.
-type dead struct {
-	Schema     string          `json:"schema"`
-	ID         string          `json:"id"`
-	Sink       string          `json:"sink"`
-	Route      string          `json:"route"`
-	ReceivedAt time.Time       `json:"received_at"`
-	BuriedAt   time.Time       `json:"buried_at"`
-	Condition  string          `json:"condition"`
-	Reply      string          `json:"reply"`
-	Detail     string          `json:"detail"`
-	Attempts   int             `json:"attempts"`
-	Hostname   string          `json:"hostname"`
-	Session    inbound.Session `json:"session"`
-	Mail       inbound.Mail    `json:"mail"`
-	Recipients []recipient     `json:"recipients"`
-	Results    *verify.Results `json:"results"`
-	Cut        []sinks.Range   `json:"cut"`
-	Raw        raw             `json:"raw"`
-}
-
-type recipient struct {
-	Address  string            `json:"address"`
-	Captures map[string]string `json:"captures"`
-}
-
-type raw struct {
-	Size   int64  `json:"size"`
-	SHA256 string `json:"sha256"`
-}
-
 // Bury keeps an event that sink refused with o. The error wraps status.NoStorage
 // and names no path.
 func (s *Spool) Bury(e *sinks.Event, sink string, o sinks.Outcome) error {
@@ -76,7 +40,7 @@ func (s *Spool) Bury(e *sinks.Event, sink string, o sinks.Outcome) error {
 }
 
 func (s *Spool) bury(e *sinks.Event, sink string, o sinks.Outcome) error {
-	meta, err := json.MarshalIndent(describe(e, sink, o), "", "  ")
+	meta, err := json.MarshalIndent(newRecord(e, sink, o), "", "  ")
 	if err != nil {
 		return err
 	}
@@ -94,18 +58,4 @@ func (s *Spool) bury(e *sinks.Event, sink string, o sinks.Outcome) error {
 		_, err := w.Write(append(meta, '\n'))
 		return err
 	})
-}
-
-func describe(e *sinks.Event, sink string, o sinks.Outcome) dead {
-	sum := e.Data.SHA256()
-	d := dead{
-		Schema: DeadSchema, ID: e.ID, Sink: sink, Route: e.Route, ReceivedAt: e.ReceivedAt, BuriedAt: time.Now().UTC(),
-		Condition: status.ConditionOf(o.Err).Name(), Reply: status.ReplyOf(o.Err).String(), Detail: o.Detail,
-		Attempts: o.Attempts, Hostname: e.Hostname, Session: e.Session, Mail: e.Mail, Results: e.Results, Cut: e.Cut,
-		Raw: raw{Size: e.Data.Size(), SHA256: hex.EncodeToString(sum[:])},
-	}
-	for _, r := range e.Recipients {
-		d.Recipients = append(d.Recipients, recipient{Address: r.Path.String(), Captures: r.Captures})
-	}
-	return d
 }

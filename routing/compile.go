@@ -84,7 +84,7 @@ func (c *compiler) warn(rule int, key string, index int, format string, args ...
 func (c *compiler) rule(i int, r Rule) {
 	cr := compiledRule{Rule: r}
 	if first, ok := c.names[r.Name]; ok && r.Name != "" {
-		c.fault(i, "name", -1, "route %q is defined twice; the first is route number %d", r.Name, first+1)
+		c.fault(i, "name", -1, "the name %q stands twice; the first is route number %d", r.Name, first+1)
 	} else {
 		c.names[r.Name] = i
 	}

@@ -55,7 +55,7 @@ func TestFaults(t *testing.T) {
 		{"domains that limit nothing", []Rule{in(to("@in.example"), "in.example")}, []string{"0 domains -1 warning limits nothing"}},
 		{"sender with a capture", []Rule{from(to("@in.example"), "{x}@a.example")}, []string{"0 sender 0 captures are taken from the recipient"}},
 		{"sender without a domain", []Rule{from(to("@in.example"), "bob")}, []string{"0 sender 0 names no domain"}},
-		{"name twice", []Rule{to("a@in.example"), to("b@in.example")}, []string{"1 name -1 defined twice"}},
+		{"name twice", []Rule{to("a@in.example"), to("b@in.example")}, []string{"1 name -1 stands twice"}},
 		{"reject and deliver", []Rule{{Name: "x", Recipient: []string{"a@in.example"}, Reject: rejectReply, Deliver: app}}, []string{"0 reject -1 contradicts"}},
 		{"discard and deliver", []Rule{{Name: "x", Recipient: []string{"a@in.example"}, Discard: true, Optional: app}}, []string{"0 discard -1 contradicts"}},
 		{"discard and reject", []Rule{{Name: "x", Recipient: []string{"a@in.example"}, Discard: true, Reject: rejectReply}}, []string{"0 discard -1 contradict"}},
@@ -65,7 +65,7 @@ func TestFaults(t *testing.T) {
 		{"alternatives with other captures, and a sink needs them", []Rule{{Name: "x", Recipient: []string{"{a}-{b}@in.example", "{b}+{a}@in.example", "{a}@in.example"}, Deliver: app, NeedsCaptures: true}},
 			[]string{"0 recipient 2 captures {a}, but the first alternative captures {a} {b}"}},
 
-		{"whole domain before an address in it", []Rule{catchAll, to("a@in.example")}, []string{`1 recipient -1 route "x" is never reached: route "rest"`}},
+		{"whole domain before an address in it", []Rule{catchAll, to("a@in.example")}, []string{`1 recipient -1 it is never reached: route "rest"`}},
 		{"whole domain before a pattern in it", []Rule{catchAll, to("a{b}@in.example")}, []string{"1 recipient -1 never reached"}},
 		{"whole domain before an expression in it", []Rule{catchAll, to(`/a.*@in\.example/`)}, []string{"1 recipient -1 never reached"}},
 		{"whole domain before another way to write it", []Rule{catchAll, in(to("*"), "IN.example")}, []string{"1 recipient -1 never reached"}},

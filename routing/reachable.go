@@ -57,8 +57,8 @@ func (c *compiler) checkReachable() {
 	}
 	for i := range c.t.rules {
 		if by := c.takenBy(i, at); by >= 0 {
-			c.fault(i, "recipient", -1, "route %q is never reached: route %q before it takes all that it takes; move it up, or give %q continue: true",
-				c.t.rules[i].Name, c.t.rules[by].Name, c.t.rules[by].Name)
+			c.fault(i, "recipient", -1, "it is never reached: route %q before it takes all that it takes; move this one up, or give %q continue: true",
+				c.t.rules[by].Name, c.t.rules[by].Name)
 		}
 		if c.t.rules[i].Continue {
 			continue

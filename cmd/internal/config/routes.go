@@ -56,16 +56,14 @@ func (d *decoder) unusedSinks(sinks *sinkSet) {
 // route reads one route. Where a value has a fault, the rule holds something in its
 // place that keeps routing from finding a second fault in the same thing.
 func (d *decoder) route(n ast.Node, i int, sinks *sinkSet) (route, bool) {
-	s, ok := d.section(n, "routes[]", "route "+strconv.Itoa(i+1))
+	s, ok := d.section(n, "routes[]", routeTitle(n, i))
 	if !ok {
 		return route{}, false
 	}
 	r := route{section: s, lists: map[string][]scalar{}}
 	r.rule.Name = s.text("name")
 	if v, ok := s.single["name"]; ok {
-		if isLabel(v.text) {
-			s.what = fmt.Sprintf("route %q", v.text)
-		} else {
+		if !isLabel(v.text) {
 			d.fault(v.place, "%s: name %s must be at most 64 letters, digits, dots, - and _", s.what, quote(v.raw))
 		}
 	} else {
@@ -83,6 +81,20 @@ func (d *decoder) route(n ast.Node, i int, sinks *sinkSet) (route, bool) {
 	r.rule.Deliver = d.sinkNames(&r, "deliver", sinks)
 	r.rule.Optional = d.sinkNames(&r, "optional", sinks)
 	return r, true
+}
+
+// routeTitle is how problems name a route: by its name, if it has a good one, or by
+// its number.
+func routeTitle(n ast.Node, i int) string {
+	if m, ok := n.(*ast.MappingNode); ok {
+		for _, v := range m.Values {
+			name, isText := v.Value.(*ast.StringNode)
+			if k, ok := v.Key.(*ast.StringNode); ok && isText && k.Value == "name" && isLabel(name.Value) {
+				return fmt.Sprintf("route %q", name.Value)
+			}
+		}
+	}
+	return "route " + strconv.Itoa(i+1)
 }
 
 // texts returns the elements of a list, "" for one with a fault.

@@ -47,7 +47,8 @@ func (d *decoder) headers(s *section) map[string]Secret {
 // webhookSecrets reads the keys that sign. Without one there is a warning.
 func (d *decoder) webhookSecrets(s *section) []Secret {
 	all := []Secret{}
-	for _, v := range s.secrets("secret") {
+	given := s.secrets("secret")
+	for _, v := range given {
 		if !v.ok {
 			continue
 		}
@@ -65,7 +66,7 @@ func (d *decoder) webhookSecrets(s *section) []Secret {
 	}
 	if !s.has("secret") && !s.has("secret_file") {
 		d.warn(s.place, "%s has no secret, so that its receiver can't tell us from anybody else; add secret: \"${MXHOOK_SECRET}\"", s.what)
-	} else if n := s.values["secret"]; n != nil && len(all) == 0 && nodeWord(n) == "a list" {
+	} else if n := s.values["secret"]; n != nil && len(given) == 0 {
 		d.warn(s.place, "%s has an empty list of secrets, so that its receiver can't tell us from anybody else", s.what)
 	}
 	return all

@@ -14,15 +14,19 @@ func ParseDate(s string) (t time.Time, ok bool) {
 		return time.Time{}, false
 	}
 	s = strings.TrimSpace(s)
-	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05 -0700", "2006-01-02T15:04:05-0700", "2006-01-02 15:04:05"} {
-		if t, err := time.Parse(layout, s); err == nil && t.Year() >= 1900 {
-			return t, true
+	if len(s) > 10 && s[4] == '-' && s[7] == '-' {
+		for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05 -0700", "2006-01-02T15:04:05-0700", "2006-01-02 15:04:05"} {
+			if t, err := time.Parse(layout, s); err == nil && t.Year() >= 1900 {
+				return t, true
+			}
 		}
 	}
 	var d dateParts
 	d.zone = time.UTC
 	for _, tok := range dateTokens(s) {
-		d.take(tok)
+		if tok != "" {
+			d.take(tok)
+		}
 	}
 	return d.time()
 }

@@ -172,6 +172,9 @@ func (d *decoder) base64(b []byte) {
 // cleanBase64 decodes b if it is letters and line ends, with padding at the end
 // alone; otherwise it changes nothing.
 func (d *decoder) cleanBase64(b []byte) bool {
+	if need := len(b) + d.qn; cap(d.compact) < need {
+		d.compact = make([]byte, 0, need)
+	}
 	c := append(d.compact[:0], d.quantum[:d.qn]...)
 	for len(b) > 0 {
 		k := bytes.IndexByte(b, '\n')

@@ -57,6 +57,8 @@ type walker struct {
 func (w *walker) walk() {
 	w.root = &part{media: "text/plain"}
 	w.cur, w.parts = w.root, 1
+	w.hdr.buf = make([]byte, 0, min(w.size, 4<<10))
+	w.hdr.fields = make([]rawField, 0, 24)
 	w.skipPrologue()
 	for {
 		l, ok := w.lr.next()

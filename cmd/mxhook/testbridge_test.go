@@ -106,10 +106,16 @@ type running struct {
 // startBridge runs a bridge with a configuration in YAML. The listener is added.
 func startBridge(t testing.TB, yaml string, options ...func(*bridge.Options)) *running {
 	t.Helper()
+	return startBridgeIn(t, t.TempDir(), yaml, options...)
+}
+
+// startBridgeIn is startBridge with a state folder.
+func startBridgeIn(t testing.TB, state, yaml string, options ...func(*bridge.Options)) *running {
+	t.Helper()
 	if !strings.Contains(yaml, "listeners:") {
 		yaml += "\nlisteners: [{address: \"127.0.0.1:0\", tls: {mode: none}}]\n"
 	}
-	yaml += fmt.Sprintf("\nstate: %q\n", t.TempDir())
+	yaml += fmt.Sprintf("\nstate: %q\n", state)
 	c, problems := config.Parse("test.yaml", []byte(yaml), func(string) (string, bool) { return "", false })
 	for _, p := range problems {
 		if !p.Warning {

@@ -145,9 +145,9 @@ func TestMemoryDoesNotGrowWithTheAttachment(t *testing.T) {
 		})
 	}
 	smallOctets, smallObjects := cost(200 << 10)
-	largeOctets, largeObjects := cost(4 << 20)
+	largeOctets, largeObjects := cost(2 << 20)
 	if largeOctets > smallOctets+32*1024 || largeObjects > smallObjects+20 {
-		t.Errorf("200 KiB cost %d octets in %d allocations, 4 MiB %d in %d", smallOctets, smallObjects, largeOctets, largeObjects)
+		t.Errorf("200 KiB cost %d octets in %d allocations, 2 MiB %d in %d", smallOctets, smallObjects, largeOctets, largeObjects)
 	}
 	if smallOctets > 200*1024 {
 		t.Errorf("200 KiB cost %d octets", smallOctets)

@@ -225,11 +225,17 @@ func tool(t testing.TB, name string) string {
 	if err == nil {
 		return path
 	}
+	missing(t, name)
+	panic("unreachable")
+}
+
+// missing ends a test whose program is not installed.
+func missing(t testing.TB, name string) {
+	t.Helper()
 	if os.Getenv("MXHOOK_INTEROP") == "require" {
 		t.Fatalf("%s is not installed, and MXHOOK_INTEROP=require", name)
 	}
 	t.Skipf("%s is not installed", name)
-	panic("unreachable")
 }
 
 func port(t testing.TB, address string) string {

@@ -48,7 +48,10 @@ func (s *scanner) block(p []byte) (kept []byte, used int, done bool) {
 		if dot > 0 && p[dot-1] > '\r' {
 			continue
 		}
-		at := s.position(p, dot)
+		at := beginning
+		if dot < 2 || p[dot-1] != '\n' || p[dot-2] != '\r' {
+			at = s.position(p, dot)
+		}
 		if at == inLine {
 			continue
 		}
@@ -62,6 +65,9 @@ func (s *scanner) block(p []byte) (kept []byte, used int, done bool) {
 			from = i
 			if p[i] == '\r' && p[i+1] == '\n' {
 				return p[:to], i + 2, true
+			}
+			if p[i] > ' ' {
+				continue
 			}
 		}
 		i = s.afterDot(p, i)

@@ -238,13 +238,15 @@ func (c *conn) fail(err error) {
 
 // crash ends the connection after a panic of ours.
 func (c *conn) crash(v any) {
-	defer func() {
-		if recover() != nil { // a log that panics must not end the process either
-			c.dead = true
-		}
-	}()
 	c.utter(answer{status.InternalError.Reply(), status.InternalError}, false)
 	c.dead = true
+	c.logPanic(v)
+}
+
+// logPanic must be called by the function that recovered. A log that panics itself
+// must not end the process either.
+func (c *conn) logPanic(v any) {
+	defer func() { _ = recover() }()
 	c.log.Error("panic", "value", fmt.Sprint(v), "stack", string(debug.Stack()))
 }
 

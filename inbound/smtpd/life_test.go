@@ -2,6 +2,7 @@ package smtpd
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
@@ -300,5 +301,57 @@ func TestAMessageMayBeKeptAfterData(t *testing.T) {
 	d.Release()
 	if _, err := d.ReadAt(make([]byte, 1), 0); err == nil {
 		t.Error("a message can be read after its last Release")
+	}
+}
+
+func TestStopEndsAHandshake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, stop := startPiped(t, func(c *Config) { c.TLSMode = TLSImplicit })
+		l, began := p.dial(), time.Now()
+		synctest.Wait()
+		stop()
+		if said := l.finish(); said != "" || time.Since(began) > 0 {
+			t.Errorf("said %q after %v", said, time.Since(began))
+		}
+	})
+}
+
+func TestAPanicInAHandshakeClosesInSilence(t *testing.T) {
+	r := start(t, func(c *Config) {
+		c.TLS = &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { panic("certificate") }}
+	})
+	c := r.dial().hello().want("STARTTLS", "220 2.0.0")
+	if err := tls.Client(c.nc, &tls.Config{InsecureSkipVerify: true}).Handshake(); err == nil || strings.Contains(err.Error(), "first record does not look like") {
+		t.Errorf("handshake: %v", err)
+	}
+	r.dial().hello()
+}
+
+func TestServeAfterStopClosesTheListener(t *testing.T) {
+	s := New(Config{Hostname: "mx.test"})
+	if err := s.Stop(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Serve(ln); err != nil {
+		t.Error(err)
+	}
+	if _, err := ln.Accept(); err == nil {
+		t.Error("the listener is open")
+	}
+}
+
+func TestServeTellsWhyItEnds(t *testing.T) {
+	ln := newPipeListener()
+	s := New(Config{Hostname: "mx.test"})
+	ln.Close()
+	if err := s.Serve(ln); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Serve on a closed listener: %v", err)
+	}
+	if err := s.Stop(context.Background()); err != nil {
+		t.Error(err)
 	}
 }

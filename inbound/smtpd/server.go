@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -73,7 +72,7 @@ func New(cfg Config) *Server {
 // Serve answers on ln until Stop, and closes it. It returns nil after Stop, else why
 // it can't accept any more. It may be called for several listeners.
 func (s *Server) Serve(ln net.Listener) error {
-	if err := s.add(ln); err != nil {
+	if ok, err := s.add(ln); !ok {
 		ln.Close()
 		return err
 	}
@@ -97,18 +96,19 @@ func (s *Server) Serve(ln net.Listener) error {
 	}
 }
 
-func (s *Server) add(ln net.Listener) error {
+// add registers a listener; after Stop it doesn't, which is no error.
+func (s *Server) add(ln net.Listener) (ok bool, err error) {
 	if s.tls == nil && s.cfg.TLSMode != TLSNone {
-		return fmt.Errorf("smtpd: listener %s: TLS mode %q needs a certificate", s.cfg.Listener, s.cfg.TLSMode)
+		return false, fmt.Errorf("smtpd: listener %s: TLS mode %q needs a certificate", s.cfg.Listener, s.cfg.TLSMode)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.isStopping() {
-		return fmt.Errorf("smtpd: listener %s: %w", s.cfg.Listener, net.ErrClosed)
+		return false, nil
 	}
 	s.listeners[ln] = struct{}{}
 	s.running.Add(1)
-	return nil
+	return true, nil
 }
 
 func (s *Server) isStopping() bool {
@@ -165,10 +165,12 @@ func (s *Server) turnAway(nc net.Conn, why *status.Condition) {
 // serve owns the life of a connection: one dialogue, and after STARTTLS a second one
 // over the same socket, of which nothing of the first one's state survives.
 func (s *Server) serve(c *conn) {
+	defer s.running.Done()
 	s.cfg.Observer.ConnectionOpened(s.cfg.Listener)
 	defer func() {
-		if v := recover(); v != nil {
-			c.log.Error("panic", "value", fmt.Sprint(v), "stack", string(debug.Stack()))
+		if v := recover(); v != nil { // in a handshake, so nothing can be said
+			c.out = nil
+			c.logPanic(v)
 		}
 		c.close()
 		s.mu.Lock()
@@ -176,7 +178,6 @@ func (s *Server) serve(c *conn) {
 		s.mu.Unlock()
 		s.limiter.give(c.session.RemoteIP)
 		s.cfg.Observer.ConnectionClosed(s.cfg.Listener)
-		s.running.Done()
 	}()
 	if s.cfg.TLSMode == TLSImplicit && !c.handshake() {
 		return

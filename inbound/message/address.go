@@ -313,11 +313,11 @@ func (a *addressScanner) flush() {
 		if name == "" {
 			name = a.decodeWords(comment, a.num)
 		}
-		address := t.text
-		if t.quoted {
-			address = t.raw // a quoted local part keeps its quotes
+		address := t.raw // a quoted local part keeps its quotes
+		if !t.quoted {
+			address = strings.Join(strings.Fields(t.text), "")
 		}
-		a.add(name, neutral(strings.Join(strings.Fields(address), "")))
+		a.add(name, neutral(strings.TrimSpace(address)))
 	}
 	switch {
 	case found || len(phrase) == 0:

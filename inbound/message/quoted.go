@@ -98,15 +98,19 @@ func (d *decoder) uu(b []byte) {
 func (d *decoder) uuLine(l []byte) {
 	n := int(l[0]-' ') & 63
 	l = l[1:]
-	if l0 := (n + 2) / 3 * 4; len(l) > l0+1 || n == 0 {
+	if need := (n + 2) / 3 * 4; len(l) > need+1 || n == 0 {
 		d.damaged = true
 		return
+	} else if len(l) < need {
+		// A count must not make octets out of nothing.
+		d.damaged = true
+		n = min(n, len(l)*3/4)
 	}
 	at := func(i int) byte {
 		if i < len(l) {
 			return (l[i] - ' ') & 63
 		}
-		return 0 // blanks at the end were cut
+		return 0
 	}
 	for i := 0; n > 0; i += 4 {
 		b := [3]byte{at(i)<<2 | at(i+1)>>4, at(i+1)<<4 | at(i+2)>>2, at(i+2)<<6 | at(i+3)}

@@ -163,13 +163,18 @@ Send a first one:
 }
 
 // newLog returns the log that the configuration asks for: without a format, text on
-// a terminal and JSON elsewhere.
+// a terminal and JSON elsewhere. Durations are seconds, as in the metrics.
 func newLog(w io.Writer, c config.Log) *slog.Logger {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
 		level = slog.LevelInfo
 	}
-	o := &slog.HandlerOptions{Level: level}
+	o := &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Value.Kind() == slog.KindDuration {
+			a.Value = slog.Float64Value(a.Value.Duration().Round(time.Microsecond).Seconds())
+		}
+		return a
+	}}
 	if c.Format == "text" || c.Format == "" && isTerminal(w) {
 		return slog.New(slog.NewTextHandler(w, o))
 	}

@@ -106,7 +106,7 @@ func (b *Bridge) Start() error {
 				b.log.Error("listener failed", "address", l.ln.Addr().String(), "error", err)
 			}
 		})
-		b.log.Info("listening", "address", l.ln.Addr().String())
+		b.log.Info("listening", "address", l.ln.Addr().String(), "version", b.options.Version)
 	}
 	b.ready.Store(true)
 	return nil

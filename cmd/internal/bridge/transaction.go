@@ -145,5 +145,5 @@ func (t *transaction) logAnswer(m delivery.Mail, a inbound.Answer, took time.Dur
 		"reverse_path", t.mail.ReversePath.String(), "recipients", t.recipients,
 		"message_id", m.Message.MessageID, "size", m.Data.Size(),
 		"from_verified", m.Results.FromVerified, "dmarc", m.Results.DMARC.Result, "spf", m.Results.SPF.Result,
-		"defects", len(m.Message.Defects), "took", took.Round(time.Millisecond))
+		"defects", len(m.Message.Defects), "took", took)
 }

@@ -100,31 +100,33 @@ func (c *canonicalBody) flush() {
 // that stored the message with LF has not changed it.
 func (c *canonicalBody) Write(p []byte) {
 	for len(p) > 0 {
-		b := p[0]
 		if c.cr {
 			c.cr = false
-			if b == '\n' {
-				c.blank = false
-				c.pending++
+			if p[0] == '\n' {
 				p = p[1:]
+				c.lineEnd()
 				continue
 			}
 			c.release()
 			c.out = append(c.out, '\r')
 		}
-		switch {
+		switch b := p[0]; {
 		case b == '\r':
+			if len(p) > 1 && p[1] == '\n' {
+				p = p[2:]
+				c.lineEnd()
+				continue
+			}
 			c.cr = true
 			p = p[1:]
 		case b == '\n':
-			c.blank = false
-			c.pending++
 			p = p[1:]
+			c.lineEnd()
 		case c.relaxed && (b == ' ' || b == '\t'):
 			c.blank = true
 			p = p[1:]
 		default:
-			n := c.run(p)
+			n := c.run(p[:min(len(p), window)])
 			c.release()
 			c.out = append(c.out, p[:n]...)
 			p = p[n:]
@@ -133,24 +135,36 @@ func (c *canonicalBody) Write(p []byte) {
 	c.flush()
 }
 
-// run gives how many bytes at the beginning of p are taken as they are.
+func (c *canonicalBody) lineEnd() {
+	c.blank = false
+	c.pending++
+}
+
+// window is how far run looks ahead. It bounds what a body made of many short runs
+// can cost.
+const window = 512
+
+var twoBlanks = []byte("  ")
+
+// run gives how many bytes at the beginning of p are taken as they are. The first is
+// no blank and no line end. In relaxed lines single blanks between words stay too.
 func (c *canonicalBody) run(p []byte) int {
+	if n := bytes.IndexByte(p, '\n'); n >= 0 {
+		p = p[:n]
+	}
+	if n := bytes.IndexByte(p, '\r'); n >= 0 {
+		p = p[:n]
+	}
 	if !c.relaxed {
-		n := bytes.IndexByte(p, '\n')
-		if n < 0 {
-			n = len(p)
-		}
-		if cr := bytes.IndexByte(p[:n], '\r'); cr >= 0 {
-			n = cr
-		}
-		return n
+		return len(p)
 	}
-	for i, b := range p {
-		if b <= ' ' && (b == ' ' || b == '\t' || b == '\r' || b == '\n') {
-			return i
-		}
+	if n := bytes.IndexByte(p, '\t'); n >= 0 {
+		p = p[:n]
 	}
-	return len(p)
+	if n := bytes.Index(p, twoBlanks); n >= 0 {
+		p = p[:n]
+	}
+	return len(bytes.TrimRight(p, " "))
 }
 
 // Close ends the body: one line end in place of those at its end. An empty simple

@@ -1,0 +1,84 @@
+package verify
+
+import (
+	"strings"
+	"testing"
+
+	"mxhook/verify/dkim"
+)
+
+func TestAuthor(t *testing.T) {
+	for _, c := range []struct {
+		rule, header, domain, problem string
+	}{
+		{"a name and an address", "From: Ann <ann@a.example>\r\n", "a.example", ""},
+		{"an address alone", "From: ann@a.example\r\n", "a.example", ""},
+		{"a comment behind it", "From: ann@a.example (Ann)\r\n", "a.example", ""},
+		{"an address in the name", "From: \"ann@bank.example\" <ann@a.example>\r\n", "a.example", ""},
+		{"an unquoted address in the name", "From: ann@bank.example <ann@a.example>\r\n", "a.example", ""},
+		{"an address in a comment", "From: (ann@bank.example) ann@a.example\r\n", "a.example", ""},
+		{"a comma in a quoted name", "From: \"Ann, the First\" <ann@a.example>\r\n", "a.example", ""},
+		{"an @ in a quoted local part", "From: <\"x@bank.example\"@a.example>\r\n", "a.example", ""},
+		{"a > in a quoted local part", "From: <\"x>@bank.example\"@a.example>\r\n", "a.example", ""},
+		{"folded", "From: Ann\r\n\t<ann@a.example>\r\n", "a.example", ""},
+		{"other case, blank before the colon", "FROM : <ann@A.Example>\r\n", "a.example", ""},
+		{"encoded words and other charsets", "From: =?utf-8?q?J=C3=BCrgen?= J\xfcrgen <ann@a.example>\r\n", "a.example", ""},
+		{"U-labels", "From: <ann@bücher.example>\r\n", "xn--bcher-kva.example", ""},
+		{"an empty place in the list", "From: , ann@a.example,\r\n", "a.example", ""},
+		{"two authors", "From: ann@a.example, bob@a.example\r\n", "", "more than one author"},
+		{"two fields", "From: ann@a.example\r\nfrom: bob@b.example\r\n", "", "more than one From field"},
+		{"none", "To: ann@a.example\r\n", "", "no From field"},
+		{"an empty one", "From: \r\n", "", "the From field has no address"},
+		{"a name alone", "From: Ann\r\n", "", "the From field has no address"},
+		{"no address in <>", "From: Ann <>\r\n", "", "the From field has no address"},
+		{"no domain", "From: <ann@>\r\n", "", "the From field's domain is no domain name"},
+		{"no local part", "From: <@a.example>\r\n", "", "the From field has no address"},
+		{"two @", "From: <ann@a.example@b.example>\r\n", "", "the From field has no address"},
+		{"a route", "From: <@b.example:ann@a.example>\r\n", "", "the From field has no address"},
+		{"two <>", "From: <ann@a.example> <bob@b.example>\r\n", "", "the From field is malformed"},
+		{"text behind <>", "From: <ann@a.example> bob@b.example\r\n", "", "the From field is malformed"},
+		{"a nested <", "From: <<ann@a.example>\r\n", "", "the From field is malformed"},
+		{"a <> that does not end", "From: <ann@a.example\r\n", "", "the From field is malformed"},
+		{"a quote that does not end", "From: \"Ann <ann@a.example>\r\n", "", "the From field is malformed"},
+		{"a comment that does not end", "From: (Ann <ann@a.example>\r\n", "", "the From field is malformed"},
+		{"two addresses side by side", "From: ann@a.example bob@b.example\r\n", "", "the From field is malformed"},
+		{"a group", "From: friends: ann@a.example;\r\n", "", "the From field is malformed"},
+		{"a NUL", "From: ann@a.example\x00.b.example\r\n", "", "the From field is malformed"},
+		{"a NUL in <>", "From: <ann@a.example\x00.b.example>\r\n", "", "the From field has no address"},
+		{"a lone CR", "From: ann@a.example\rFrom: bob@b.example\r\n", "", "the From field is malformed"},
+		{"an address literal", "From: <ann@[192.0.2.1]>\r\n", "", "the From field's domain is no domain name"},
+		{"an empty label", "From: <ann@a..example>\r\n", "", "the From field's domain is no domain name"},
+		{"a comment within", "From: <ann@a.example(x)>\r\n", "", "the From field has no address"},
+		{"a flood of authors", "From: " + strings.Repeat("a@b.c,", 20_000) + "\r\n", "", "the From field is too long"},
+	} {
+		r := strings.NewReader(c.header + "\r\n")
+		header, _, err := dkim.ReadHeader(r, r.Size())
+		if err != nil {
+			t.Fatal(err)
+		}
+		domain, problem := author(header)
+		if domain != c.domain || problem != c.problem {
+			t.Errorf("%s: %q, %q, want %q, %q", c.rule, domain, problem, c.domain, c.problem)
+		}
+	}
+}
+
+func FuzzAuthor(f *testing.F) {
+	f.Add("Ann <ann@a.example>")
+	f.Add("\"a\\\"\" (b(c)) <\"d@e\"@f.g>, <h@i>")
+	f.Fuzz(func(t *testing.T, value string) {
+		domain, problem := author([]dkim.Field{{Name: "From", Raw: "From: " + value + "\r\n"}})
+		if (domain == "") == (problem == "") {
+			t.Fatalf("%q, %q", domain, problem)
+		}
+		// The domain stands in the field, unless it was made of U-labels.
+		if ascii := strings.ToLower(value); domain != "" && !strings.Contains(domain, "xn--") && !strings.Contains(ascii, "@"+domain) {
+			for i := range len(value) {
+				if value[i] >= 0x80 {
+					return
+				}
+			}
+			t.Fatalf("%q is not in %q", domain, value)
+		}
+	})
+}

@@ -46,6 +46,7 @@ type group struct {
 	sink       sinks.Sink
 	optional   bool
 	recipients []sinks.Recipient
+	known      map[string]bool // the recipients, lower case
 }
 
 // plan makes the events: the units (route, sink, recipient), each once, grouped as
@@ -71,7 +72,7 @@ func groups(orders []Order) []*group {
 				return g
 			}
 		}
-		g := &group{route: route, sink: s, optional: optional}
+		g := &group{route: route, sink: s, optional: optional, known: map[string]bool{}}
 		all = append(all, g)
 		return g
 	}
@@ -89,8 +90,8 @@ func groups(orders []Order) []*group {
 // add takes the recipients that are not there yet, without regard to case.
 func (g *group) add(recipients []sinks.Recipient) {
 	for _, r := range recipients {
-		key := strings.ToLower(r.Path.String())
-		if !slices.ContainsFunc(g.recipients, func(have sinks.Recipient) bool { return strings.ToLower(have.Path.String()) == key }) {
+		if key := strings.ToLower(r.Path.String()); !g.known[key] {
+			g.known[key] = true
 			g.recipients = append(g.recipients, r)
 		}
 	}

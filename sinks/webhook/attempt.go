@@ -92,7 +92,12 @@ func (d *delivery) attempt(req *http.Request) (code int, stale bool) {
 	if s.host != "" {
 		out.Host = s.host
 	}
-	out.Body, out.ContentLength, out.GetBody = d.body(&t.source), d.content.body.Size(), nil
+	body := &source{from: d.content.open(), failed: &t.source, done: make(chan struct{})}
+	out.Body, out.ContentLength, out.GetBody = body, d.content.body.Size(), nil
+	defer func() { // nothing may read the event when the attempt is over
+		cancel()
+		<-body.done
+	}()
 
 	resp, err := s.transport.RoundTrip(out)
 	if err != nil {
@@ -101,15 +106,6 @@ func (d *delivery) attempt(req *http.Request) (code int, stale bool) {
 		return 0, t.reused.Load() && !f.answered && !f.timedOut && !f.ended && !f.source && !isTimeout(err)
 	}
 	return d.answered(ctx, cancel, t, resp, start), false
-}
-
-// body returns the payload for the connection. A size of 0 must be http.NoBody, or
-// the length would count as unknown.
-func (d *delivery) body(failed *atomic.Bool) io.ReadCloser {
-	if d.content.body.Size() == 0 {
-		return http.NoBody
-	}
-	return source{d.content.open(), failed}
 }
 
 // answered takes an answer. A yes counts only when the whole request was sent:

@@ -66,7 +66,7 @@ func TestAnUnwrittenRequestEndsWithTheBudget(t *testing.T) {
 	connected := make(chan struct{}, 1)
 	address := rawServer(t, func(net.Conn) { connected <- struct{}{}; <-hold })
 	defer close(hold)
-	s := newSink(t, webhook.Config{URL: "http://" + address})
+	s := newSink(t, webhook.Config{URL: "http://" + address, Format: webhook.FormatRaw})
 	ctx, cancel := context.WithCancel(context.Background())
 	out := deliver(ctx, s, sinktest.NewEvent(12<<20))
 	<-connected

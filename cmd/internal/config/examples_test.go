@@ -1,0 +1,51 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestExamples wants every shipped configuration to load without a fault, and
+// without a warning but the one of a listener without TLS.
+func TestExamples(t *testing.T) {
+	files, err := filepath.Glob("../../../examples/configs/*.yaml")
+	if err != nil || len(files) < 5 {
+		t.Fatal("examples are missing", files, err)
+	}
+	cert, key := writeCertificate(t)
+	env := map[string]string{
+		"MXHOOK_SECRET": secretA, "MXHOOK_OLD_SECRET": secretB, "APP_TOKEN": "token", "MXHOOK_CERT_FILE": cert, "MXHOOK_KEY_FILE": key,
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			c, problems := Load(file, func(name string) (string, bool) { v, ok := env[name]; return v, ok })
+			if c == nil {
+				t.Fatal(lines(problems))
+			}
+			for _, p := range problems {
+				if !strings.Contains(p.Text, "has no TLS") {
+					t.Error(p)
+				}
+			}
+		})
+	}
+}
+
+// TestSmallestExampleIsThatOfTheREADME keeps the five lines of README.md and the
+// shipped file the same.
+func TestSmallestExampleIsThatOfTheREADME(t *testing.T) {
+	example, err := os.ReadFile("../../../examples/configs/minimal.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(example), "hostname:")
+	if !strings.Contains(string(readme), "hostname:"+text) {
+		t.Error("README.md shows another file than examples/configs/minimal.yaml")
+	}
+}

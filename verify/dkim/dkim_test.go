@@ -498,6 +498,7 @@ func TestReadHeader(t *testing.T) {
 		{"a blank in the name", "A B: 1\r\n\r\n", "", "", false},
 		{"a fold first", " x\r\nA: 1\r\n\r\n", ",A", "", false},
 		{"a large body", "A: 1\r\n\r\n" + strings.Repeat("y", 2*dkim.MaxHeader), "A", strings.Repeat("y", 2*dkim.MaxHeader), false},
+		{"a header of several reads", "A: " + strings.Repeat("x\r\n ", 50_000) + "\r\nB: 1\r\n\r\nbody", "A,B", "body", false},
 		{"a header without end", big, "", "", true},
 	} {
 		r := strings.NewReader(c.content)

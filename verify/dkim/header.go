@@ -33,21 +33,20 @@ var ErrHeaderTooLarge = errors.New("dkim: header section too large")
 // the beginning is passed over, a line that is no field is kept without a name, and a
 // message may end in its header. Errors are those of content, and ErrHeaderTooLarge.
 func ReadHeader(content io.ReaderAt, size int64) (fields []Field, body int64, err error) {
-	block := make([]byte, min(size, MaxHeader+1))
-	n := 0
-	for n < len(block) {
-		// A small first read spares the allocation's worth of copying for usual mail.
-		end := min(len(block), max(16<<10, 2*n))
-		m, err := content.ReadAt(block[n:end], int64(n))
-		n += m
-		if err != nil && (!errors.Is(err, io.EOF) || n < len(block)) {
+	limit := min(size, MaxHeader+1)
+	block := []byte{}
+	for int64(len(block)) < limit {
+		n := len(block)
+		// Most headers end within the first read; others double it.
+		block = append(block, make([]byte, min(limit-int64(n), max(8<<10, int64(n))))...)
+		m, err := content.ReadAt(block[n:], int64(n))
+		if block = block[:n+m]; err != nil && (!errors.Is(err, io.EOF) || int64(len(block)) < limit) {
 			return nil, 0, err
 		}
-		if headerEnd(block[:n]) >= 0 {
+		if headerEnd(block) >= 0 {
 			break
 		}
 	}
-	block = block[:n]
 	end := headerEnd(block)
 	switch {
 	case end >= 0:

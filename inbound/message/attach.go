@@ -1,6 +1,7 @@
 package message
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"io"
 	"slices"
@@ -58,7 +59,41 @@ func (p *parser) attachment(pt *part) Attachment {
 		d.reset(r, start, end, enc)
 		return io.LimitReader(d, size)
 	}
+	if enc == base64Encoded && !d.mended && !d.damaged && d.err == nil {
+		a.openBase64 = func() io.Reader {
+			letters := &lettersReader{d: new(decoder)}
+			letters.d.reset(r, start, end, identity)
+			return io.LimitReader(letters, (size+2)/3*4)
+		}
+	}
 	return a
+}
+
+// lettersReader leaves the line ends out of clean base64.
+type lettersReader struct{ d *decoder }
+
+func (l *lettersReader) Read(p []byte) (int, error) {
+	for {
+		n, err := l.d.Read(p)
+		kept := p[:0]
+		for rest := p[:n]; len(rest) > 0; {
+			k := bytes.IndexByte(rest, '\n')
+			line := rest
+			if k >= 0 {
+				line, rest = rest[:k], rest[k+1:]
+			} else {
+				rest = nil
+			}
+			for i := bytes.IndexByte(line, '\r'); i >= 0; i = bytes.IndexByte(line, '\r') {
+				kept = append(kept, line[:i]...)
+				line = line[i+1:]
+			}
+			kept = append(kept, line...)
+		}
+		if len(kept) > 0 || err != nil || len(p) == 0 {
+			return len(kept), err
+		}
+	}
 }
 
 // disposition returns what the part says, or what a reader takes it for: inline

@@ -35,7 +35,7 @@ func TestCorporaParse(t *testing.T) {
 		again := Parse(bytes.NewReader(b), int64(len(b)), Options{})
 		for _, x := range []*Message{m, again} {
 			for i := range x.Attachments {
-				x.Attachments[i].open = nil
+				x.Attachments[i].open, x.Attachments[i].openBase64 = nil, nil
 			}
 		}
 		if !reflect.DeepEqual(m, again) {

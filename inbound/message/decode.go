@@ -53,6 +53,7 @@ type decoder struct {
 	quantum [4]byte // base64 letters that wait for more
 	qn      int
 	padded  bool // the last that came was padding
+	mended  bool // it was base64, but not as it should be
 	begun   bool // uuencode: the begin line was seen
 	done    bool // nothing more is decoded
 
@@ -169,6 +170,9 @@ func (d *decoder) base64(b []byte) {
 	}
 }
 
+// strictBase64 is the only base64 that its octets have.
+var strictBase64 = base64.StdEncoding.Strict()
+
 // cleanBase64 decodes b if it is letters and line ends, with padding at the end
 // alone; otherwise it changes nothing.
 func (d *decoder) cleanBase64(b []byte) bool {
@@ -203,7 +207,7 @@ func (d *decoder) cleanBase64(b []byte) bool {
 	if need := whole / 4 * 3; cap(d.dec) < need {
 		d.dec = make([]byte, 0, need)
 	}
-	n, err := base64.StdEncoding.Decode(d.dec[:cap(d.dec)], c[:whole])
+	n, err := strictBase64.Decode(d.dec[:cap(d.dec)], c[:whole])
 	if err != nil {
 		return false
 	}
@@ -221,6 +225,7 @@ func (d *decoder) base64Line(l []byte) {
 	if len(t) == 0 {
 		return
 	}
+	d.mended = true
 	if d.padded {
 		d.damaged = true
 		if len(t)%4 != 0 || !allBase64(t) {

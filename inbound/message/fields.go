@@ -16,24 +16,24 @@ type headerBlock struct {
 	buf       []byte
 	fields    []rawField
 	start     int64
-	unread    int64 // offset of the first field that was not kept, -1 if all were
-	ignore    bool  // the current field is not kept
-	pending   bool  // a line that is no field waits for what follows it
+	full      bool // a field was beyond the limits; none after it is kept
+	ignore    bool // the current field is not kept
+	pending   bool // a line that is no field waits for what follows it
 	pendingAt int64
 	pendEOL   int
 }
 
 func (h *headerBlock) reset(start int64) {
-	*h = headerBlock{buf: h.buf[:0], fields: h.fields[:0], start: start, unread: -1}
+	*h = headerBlock{buf: h.buf[:0], fields: h.fields[:0], start: start}
 }
 
 // add begins a field with its first line.
 func (h *headerBlock) add(l line, name int, lim *Limits) {
-	if h.ignore = h.unread >= 0; h.ignore {
+	if h.ignore = h.full; h.ignore {
 		return
 	}
 	if len(h.fields) >= lim.Fields || len(h.buf)+len(l.data) > lim.HeaderBytes {
-		h.unread, h.ignore = l.start, true
+		h.full, h.ignore = true, true
 		return
 	}
 	h.fields = append(h.fields, rawField{start: l.start, end: l.start, off: len(h.buf), name: name})

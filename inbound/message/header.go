@@ -98,7 +98,7 @@ func (w *walker) endHeader(off int64) {
 	p := w.cur
 	p.start = off
 	w.hdr.pending = false
-	if w.hdr.unread >= 0 {
+	if w.hdr.full {
 		w.defect(p.num, DefectHeaderLimit, "the header section is beyond the limit")
 	}
 	w.readPartFields(p)
@@ -106,7 +106,7 @@ func (w *walker) endHeader(off int64) {
 		if len(w.hdr.fields) == 0 {
 			w.defect("", DefectNoHeader, "the message does not begin with a header field")
 		}
-		w.takeHeader(&w.hdr, off)
+		w.takeHeader(&w.hdr)
 		if !p.multi {
 			p.num = "1"
 		}

@@ -37,17 +37,7 @@ type Message struct {
 	List         List
 	Security     Security
 	Defects      []Defect
-
-	// BodyStart is the offset of the body: after the blank line that ends the
-	// header section.
-	BodyStart int64
-	// UnreadHeader is the part of the header section that lies beyond the limits and
-	// is not in Header; empty (Start equals End) if all is there.
-	UnreadHeader Range
 }
-
-// Range is a range of the message's octets, End not included.
-type Range struct{ Start, End int64 }
 
 // Field is one header field in the order of the message.
 type Field struct {
@@ -74,10 +64,23 @@ type Attachment struct {
 	Size        int64  // octets after decoding
 	SHA256      [32]byte
 	open        func() io.Reader
+	openBase64  func() io.Reader // nil if it is not base64 that is as it should be
 }
 
 // Open returns a new reader over the decoded octets. It yields exactly Size octets.
+// An error is one of reading the message.
 func (a *Attachment) Open() io.Reader { return a.open() }
+
+// Base64 returns a new reader over the base64 of the decoded octets, padded and
+// without line ends, as it stands in the message: nothing is decoded and encoded
+// again. It yields exactly the base64 of what Open yields. ok is false when the
+// message does not have it in this form.
+func (a *Attachment) Base64() (r io.Reader, ok bool) {
+	if a.openBase64 == nil {
+		return nil, false
+	}
+	return a.openBase64(), true
+}
 
 // WithContent returns a copy of a whose octets open reads anew at each call. Size
 // and SHA256 stay as they are: the caller has set what open yields. It serves

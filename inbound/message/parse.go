@@ -80,12 +80,7 @@ func (p *parser) noteLines(l *lineReader) {
 }
 
 // takeHeader makes the message's header fields of the root's header section.
-func (p *parser) takeHeader(h *headerBlock, end int64) {
-	p.msg.BodyStart = end
-	p.msg.UnreadHeader = Range{Start: end, End: end}
-	if h.unread >= 0 {
-		p.msg.UnreadHeader.Start = h.unread
-	}
+func (p *parser) takeHeader(h *headerBlock) {
 	p.msg.Header = make([]Field, len(h.fields))
 	for i, f := range h.fields {
 		if f.cut {

@@ -212,3 +212,29 @@ func TestLargeTextIsAnAttachment(t *testing.T) {
 		t.Errorf("%q %+v %+v", m.Text, m.Attachments, m.Defects)
 	}
 }
+
+func TestBase64IsCarriedOnlyWhereItIsClean(t *testing.T) {
+	for _, c := range []struct {
+		rule, content string
+		ok            bool
+	}{
+		{"lines", "AAEC\r\nAwQF\r\n", true},
+		{"padding", "AAECAw==\r\n\r\n", true},
+		{"uneven lines", "AAE\r\nCAw\r\nQF", true},
+		{"no padding", "AAECAw", false},
+		{"bits behind the end", "AAECAx==", false},
+		{"blanks", "AAEC \r\nAwQF", false},
+		{"other octets", "AAEC*AwQF", false},
+		{"padding within", "AA==\r\nAA==", false},
+		{"empty", "", true},
+	} {
+		m := parse(t, "Content-Type: application/x-a\r\nContent-Transfer-Encoding: base64\r\n\r\n"+c.content)
+		if _, ok := m.Attachments[0].Base64(); ok != c.ok {
+			t.Errorf("%s: %v", c.rule, ok)
+		}
+	}
+	m := parse(t, "Content-Type: application/x-a\r\n\r\nAAEC")
+	if _, ok := m.Attachments[0].Base64(); ok {
+		t.Error("octets that only look like base64")
+	}
+}

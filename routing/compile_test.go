@@ -86,6 +86,9 @@ func TestFaults(t *testing.T) {
 		{"reachable: postmaster of a domain that is rejected", []Rule{rejects("@in.example"), {Name: "y", Recipient: []string{"postmaster@in.example"}, Deliver: app}}, nil},
 		{"reachable: former expression minds case", []Rule{to(`/(?-i:bob)@in\.example/`), {Name: "y", Recipient: []string{"bob@in.example"}, Deliver: app}, catchAll}, nil},
 		{"reachable: a capture is not empty", []Rule{to("a{x}@in.example"), {Name: "y", Recipient: []string{"a@in.example"}, Deliver: app}, catchAll}, nil},
+		{"reject that a former continue makes idle", []Rule{goesOn(catchAll), rejects("a@in.example")}, []string{`1 reject -1 warning refuses nobody: route "rest"`}},
+		{"reject that a former continue leaves something", []Rule{goesOn(to("a@in.example")), {Name: "y", Recipient: []string{"a@in.example", "b@in.example"}, Reject: rejectReply}, catchAll}, nil},
+		{"discard after a continue", []Rule{goesOn(catchAll), {Name: "y", Recipient: []string{"a@in.example"}, Discard: true}}, nil},
 
 		{"postmaster has nobody", []Rule{rejects("a@in.example")}, []string{"0 recipient -1 nothing takes postmaster@in.example"}},
 		{"postmaster of a domain that only domains name", []Rule{catchAll, in(to("a@in.example", "a@two.example"), "two.example", "three.example")},

@@ -42,32 +42,54 @@ func (t *Table) takesPostmaster(domain string) bool {
 }
 
 // checkReachable finds rules that never take anything, because former rules
-// without Continue take everything they could. It knows patterns that are written
-// alike, whole domains, and addresses that a former pattern matches; it never
-// blames a rule that can be reached.
+// without Continue take everything they could, and rules whose reject never refuses,
+// because former rules with Continue do. It knows patterns that are written alike,
+// whole domains, and addresses that a former pattern matches; it never blames a rule
+// that has an effect.
 func (c *compiler) checkReachable() {
-	former := map[string]*formerPatterns{}
-	at := func(domain string) *formerPatterns {
-		f := former[domain]
-		if f == nil {
-			f = &formerPatterns{normal: map[string][]int{}}
-			former[domain] = f
-		}
-		return f
-	}
-	for i := range c.t.rules {
-		if by := c.takenBy(i, at); by >= 0 {
+	final, passing := newCover(c, false), newCover(c, true)
+	for i, r := range c.t.rules {
+		if by := final.takes(i); by >= 0 {
 			c.fault(i, "recipient", -1, "it is never reached: route %q before it takes all that it takes; move this one up, or give %q continue: true",
 				c.t.rules[by].Name, c.t.rules[by].Name)
+		} else if r.Reject != nil {
+			if by := passing.takes(i); by >= 0 {
+				c.warn(i, "reject", -1, "it refuses nobody: route %q with continue before it takes all that it takes; move this one up", c.t.rules[by].Name)
+			}
 		}
-		if c.t.rules[i].Continue {
-			continue
+		if r.Continue {
+			passing.add(i)
+		} else {
+			final.add(i)
 		}
-		c.places(i, func(e entry, domain string) bool {
-			at(domain).add(e)
-			return true
-		})
 	}
+}
+
+// cover are the patterns of the rules so far, with Continue or without.
+type cover struct {
+	c         *compiler
+	continues bool
+	domains   map[string]*formerPatterns // "" for those of every domain
+}
+
+func newCover(c *compiler, continues bool) *cover {
+	return &cover{c, continues, map[string]*formerPatterns{}}
+}
+
+func (v *cover) at(domain string) *formerPatterns {
+	f := v.domains[domain]
+	if f == nil {
+		f = &formerPatterns{normal: map[string][]int{}}
+		v.domains[domain] = f
+	}
+	return f
+}
+
+func (v *cover) add(rule int) {
+	v.c.places(rule, func(e entry, domain string) bool {
+		v.at(domain).add(e)
+		return true
+	})
 }
 
 // formerPatterns are the patterns of rules without Continue, at one domain.
@@ -103,13 +125,13 @@ func (c *compiler) places(rule int, yield func(entry, string) bool) {
 	}
 }
 
-// takenBy returns a former rule that takes what rule i takes, the last one needed
-// for it; -1 if something may be left for rule i.
-func (c *compiler) takenBy(i int, at func(string) *formerPatterns) int {
+// takes returns a former rule that takes what rule i takes, the last one needed for
+// it; -1 if something may be left for rule i.
+func (v *cover) takes(i int) int {
 	by := -1
-	c.places(i, func(e entry, domain string) bool {
-		n := c.placeTakenBy(e, domain, at)
-		if n < 0 || c.t.postmasterRule(domain) == i && !c.t.takesPostmaster(domain) {
+	v.c.places(i, func(e entry, domain string) bool {
+		n := v.takesPlace(e, domain)
+		if n < 0 || v.c.t.postmasterRule(domain) == i && !v.c.t.takesPostmaster(domain) {
 			by = -1
 			return false
 		}
@@ -119,21 +141,15 @@ func (c *compiler) takenBy(i int, at func(string) *formerPatterns) int {
 	return by
 }
 
-func (c *compiler) placeTakenBy(e entry, domain string, at func(string) *formerPatterns) int {
-	covers := func(rules []int) int {
-		for _, n := range rules {
-			if c.sendersCover(n, e.rule) {
-				return n
-			}
-		}
-		return -1
-	}
+// takesPlace is takes for one alternative at one domain.
+func (v *cover) takesPlace(e entry, domain string) int {
 	for _, d := range []string{domain, ""} {
-		if n := covers(at(d).every); n >= 0 {
-			return n
-		}
-		if n := covers(at(d).normal[e.p.normal]); n >= 0 {
-			return n
+		for _, rules := range [][]int{v.at(d).every, v.at(d).normal[e.p.normal]} {
+			for _, n := range rules {
+				if v.c.sendersCover(n, e.rule) {
+					return n
+				}
+			}
 		}
 	}
 	a, ok := e.p.literal(domain)
@@ -141,14 +157,14 @@ func (c *compiler) placeTakenBy(e entry, domain string, at func(string) *formerP
 		return -1
 	}
 	by := -1
-	c.t.entries(a, func(former entry) bool {
+	v.c.t.entries(a, func(former entry) bool {
 		if former.rule >= e.rule {
 			return false
 		}
-		if c.t.rules[former.rule].Continue || !c.sendersCover(former.rule, e.rule) {
+		if v.c.t.rules[former.rule].Continue != v.continues || former.p.minds || !v.c.sendersCover(former.rule, e.rule) {
 			return true
 		}
-		if _, ok := former.p.match(a); ok && !former.p.minds {
+		if _, ok := former.p.match(a); ok {
 			by = former.rule
 		}
 		return by < 0

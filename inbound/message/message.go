@@ -86,7 +86,7 @@ func (a *Attachment) Base64() (r io.Reader, ok bool) {
 // and SHA256 stay as they are: the caller has set what open yields. It serves
 // octets that are no plain range of a parsed message.
 func (a Attachment) WithContent(open func() io.Reader) Attachment {
-	a.open = open
+	a.open, a.openBase64 = open, nil
 	return a
 }
 

@@ -58,6 +58,22 @@ func BenchmarkNative(b *testing.B) {
 	}
 }
 
+// BenchmarkNativeCarried has an attachment as the parser gives it: its base64 stands
+// in the message and is carried.
+func BenchmarkNativeCarried(b *testing.B) {
+	lines := strings.Repeat(base64.StdEncoding.EncodeToString(pattern(57))+"\r\n", 10<<20/78)
+	e := parsedEvent(b, []byte("Subject: x\r\nContent-Type: a/b; name=c\r\nContent-Disposition: attachment\r\nContent-Transfer-Encoding: base64\r\n\r\n"+lines))
+	if _, ok := e.Message.Attachments[0].Base64(); !ok {
+		b.Fatal("not carried")
+	}
+	buf := make([]byte, 32*1024)
+	b.ReportAllocs()
+	b.SetBytes(e.Data.Size())
+	for b.Loop() {
+		drain(b, native1(b, e, Include{}), buf)
+	}
+}
+
 // BenchmarkNativeRawInline has the whole message in the payload, too.
 func BenchmarkNativeRawInline(b *testing.B) {
 	e := sizedEvent(10 << 20)

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -112,6 +113,33 @@ func checkMessage(t *testing.T, valid func(any) error, data []byte) {
 	}
 }
 
+// A parsed attachment whose base64 is clean is carried as it stands; it must be what
+// decoding and encoding gives.
+func TestCarriedBase64IsTheEncodedOne(t *testing.T) {
+	carried := 0
+	for _, file := range messageFiles(t) {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := parsedEvent(t, data)
+		for i := range e.Message.Attachments {
+			a := &e.Message.Attachments[i]
+			if _, ok := a.Base64(); ok {
+				carried++
+			}
+			got, err := io.ReadAll(bodyOf(contentOf(a)).Open())
+			want, _ := io.ReadAll(bodyOf(base64Of(a.Open, a.Size)).Open())
+			if err != nil || !bytes.Equal(got, want) {
+				t.Errorf("%s: attachment %d: %.80q, want %.80q (%v)", file, i, got, want, err)
+			}
+		}
+	}
+	if carried == 0 {
+		t.Error("no attachment is carried")
+	}
+}
+
 func TestForgedTrustStandsNowhere(t *testing.T) {
 	e := parsedEvent(t, []byte("Return-Path: <forged@bank.example>\r\nAuthentication-Results: mx.in.example; dmarc=pass (forged)\r\n"+
 		"Delivered-To: forged@in.example\r\nSubject: hi\r\n\r\nhello\r\n"))
@@ -139,5 +167,8 @@ func FuzzMessage(f *testing.F) {
 	for _, h := range hostile {
 		f.Add([]byte("Subject: " + h + "\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n" + h + "\r\n--b\r\nContent-Type: a/b; name=\"" + h + "\"\r\n\r\n" + h))
 	}
+	const base64Part = "Content-Type: a/b; name=c\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment\r\n\r\n"
+	f.Add([]byte(base64Part + "SGVsbG8s\r\nIHdvcmxk\r\nIQ==\r\n"))
+	f.Add([]byte(base64Part + "SGVsbG8s\r\nIHdvcmxkIR==\r\n\"}"))
 	f.Fuzz(func(t *testing.T, data []byte) { checkMessage(t, s.Validate, data) })
 }

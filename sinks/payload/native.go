@@ -160,9 +160,22 @@ func attachmentOf(d *document, a *message.Attachment, inc Include) attachment {
 		SHA256:      hex.EncodeToString(a.SHA256[:]),
 	}
 	if inc.Attachments != "metadata" {
-		out.Content = d.stream(base64Of(a.Open, a.Size))
+		out.Content = d.stream(contentOf(a))
 	}
 	return out
+}
+
+// contentOf is the base64 of a: as it stands in the message where that is clean,
+// which is far cheaper than to decode and encode it.
+func contentOf(a *message.Attachment) segment {
+	s := base64Of(a.Open, a.Size)
+	if _, ok := a.Base64(); ok {
+		s.open = func(*scratch) io.Reader {
+			r, _ := a.Base64()
+			return r
+		}
+	}
+	return s
 }
 
 // dispositionOf takes what it doesn't know for an attachment (RFC 2183 2.8).

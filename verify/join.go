@@ -66,7 +66,9 @@ func (r *run) evaluateDMARC(results *Results) DMARC {
 		aligned, err := p.SPFAligned(r.lookups, r.resolver, results.SPF.Domain)
 		d.SPFAligned = weigh(results.SPF.Result, aligned, err)
 	}
-	for i := range results.DKIM {
+	// Those that were not verified can't authenticate anything, but could use up the
+	// message's questions.
+	for i := range results.DKIM[:min(len(results.DKIM), dkim.MaxVerified)] {
 		s := &results.DKIM[i]
 		aligned, err := p.DKIMAligned(r.lookups, r.resolver, s.Domain)
 		s.Aligned = aligned

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -81,7 +82,7 @@ func servers(given []string) []string {
 	list := make([]string, 0, len(given))
 	for _, s := range given {
 		if _, _, err := net.SplitHostPort(s); err != nil {
-			s = net.JoinHostPort(s, "53")
+			s = net.JoinHostPort(strings.Trim(s, "[]"), "53")
 		}
 		list = append(list, s)
 	}

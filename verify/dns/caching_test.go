@@ -413,3 +413,41 @@ func TestADeadServerCostsNoMoreThanTheContextAllows(t *testing.T) {
 		t.Errorf("%v after %v", err, time.Since(begin))
 	}
 }
+
+func TestServersMayLackTheirPort(t *testing.T) {
+	got := strings.Join(servers([]string{"192.0.2.1", "192.0.2.1:5353", "2001:db8::1", "[2001:db8::1]", "[::1]:5353", "ns.example"}), " ")
+	want := "192.0.2.1:53 192.0.2.1:5353 [2001:db8::1]:53 [2001:db8::1]:53 [::1]:5353 ns.example:53"
+	if got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if len(servers(nil)) == 0 {
+		t.Error("there is no server without configuration")
+	}
+}
+
+func FuzzDomain(f *testing.F) {
+	f.Add("_dmarc.B\u00fccher.example.")
+	f.Add("a..b")
+	f.Fuzz(func(t *testing.T, name string) {
+		got, ok := Domain(name)
+		if !ok {
+			return
+		}
+		if again, ok := Domain(got); !ok || again != got {
+			t.Fatalf("%q gives %q, and that %q", name, got, again)
+		}
+		// What is a name here is one on the wire too.
+		m := new(mdns.Msg)
+		m.SetQuestion(mdns.Fqdn(got), mdns.TypeTXT)
+		packet, err := m.Pack()
+		if err != nil {
+			t.Fatalf("%q: %v", got, err)
+		}
+		if err := m.Unpack(packet); err != nil {
+			t.Fatalf("%q: %v", got, err)
+		}
+		if back, ok := owner(m.Question[0].Name); !ok || back != got {
+			t.Fatalf("%q comes back as %q", got, back)
+		}
+	})
+}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"sort"
 	"strings"
+	"sync"
 
 	mdns "github.com/miekg/dns"
 )
@@ -63,29 +64,31 @@ func (l lookups) LookupMX(ctx context.Context, name string) ([]*net.MX, error) {
 // LookupIPAddr gives the addresses of both families. When one of the two questions
 // stays open the whole is open: half an answer could make an SPF fail.
 func (l lookups) LookupIPAddr(ctx context.Context, name string) ([]net.IPAddr, error) {
-	type answer struct {
-		ips []netip.Addr
-		err error
-	}
-	six := make(chan answer, 1)
-	go func() {
-		ips, err := l.LookupNetIP(ctx, "ip6", name)
-		six <- answer{ips, err}
-	}()
+	var six []netip.Addr
+	var err6 error
+	var panicked any
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		defer func() { panicked = recover() }() // for the caller, who may catch it
+		six, err6 = l.LookupNetIP(ctx, "ip6", name)
+	})
 	four, err4 := l.LookupNetIP(ctx, "ip4", name)
-	a6 := <-six
-	for _, err := range []error{err4, a6.err} {
+	wait.Wait()
+	if panicked != nil {
+		panic(panicked)
+	}
+	for _, err := range []error{err4, err6} {
 		if err != nil && !IsNotFound(err) {
 			return nil, err
 		}
 	}
 	var addrs []net.IPAddr
-	for _, ip := range append(four, a6.ips...) {
+	for _, ip := range append(four, six...) {
 		addrs = append(addrs, net.IPAddr{IP: ip.AsSlice()})
 	}
 	if len(addrs) == 0 {
-		if IsNoDomain(a6.err) {
-			return nil, a6.err
+		if IsNoDomain(err6) {
+			return nil, err6
 		}
 		return nil, err4
 	}

@@ -118,7 +118,7 @@ func (a *addressScanner) readComment() {
 		case c == ')':
 			if depth--; depth == 0 {
 				a.i = i + 1
-				a.comment = strings.TrimSpace(b.String())
+				a.comment = strings.Trim(b.String(), ` 	"`)
 				return
 			}
 		}

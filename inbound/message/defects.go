@@ -65,7 +65,7 @@ func DefectCodes() []DefectCode {
 		{DefectNoHeader, "no header section: all of it is body"},
 		{DefectNoBlankLine, "no blank line between header section and body"},
 		{DefectHeader, "a line of the header section that is no field; left out"},
-		{Defect8BitHeader, "8-bit octets in the header section of a message sent without SMTPUTF8; read as UTF-8, else as windows-1252"},
+		{Defect8BitHeader, "8-bit octets in the header section of a message sent without SMTPUTF8; read as UTF-8 if most of it is, else as windows-1252"},
 		{DefectEncodedWord, "an RFC 2047 word or RFC 2231 value whose charset or encoding is damaged"},
 		{DefectDuplicateField, "a field that RFC 5322 3.6 allows once stands several times; the first counts, but all addresses are listed"},
 		{DefectMissingFrom, "no From field, or none with an address"},

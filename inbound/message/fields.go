@@ -59,6 +59,16 @@ func (h *headerBlock) extend(l line, lim *Limits) {
 	f.n += len(keep)
 }
 
+// wantsMore tells whether the current field ends in a semicolon, so that a parameter
+// should follow.
+func (h *headerBlock) wantsMore() bool {
+	if h.ignore || len(h.fields) == 0 {
+		return false
+	}
+	b := bytes.TrimRight(h.body(h.fields[len(h.fields)-1]), " \t")
+	return len(b) > 0 && b[len(b)-1] == ';'
+}
+
 // body returns the field body of f as written, without the last line end.
 func (h *headerBlock) body(f rawField) []byte {
 	b := h.buf[f.off : f.off+f.n]

@@ -38,6 +38,10 @@ func (w *walker) headerLine(l line) {
 	case w.cur == w.root && l.start == h.start && isMboxFrom(content):
 		w.defect("", DefectMboxFrom, "an mbox line before the first field")
 		h.start = l.end()
+	case h.wantsMore() && bytes.IndexByte(content, '=') > 0:
+		// A parameter that a mailer put on a line of its own without a blank before.
+		w.defect(w.cur.num, DefectHeader, "a folded line without a blank before it")
+		h.extend(l, &w.lim)
 	case bytes.HasPrefix(content, []byte("--")):
 		w.bodyAt(l.start, w.prevEOL)
 	default:

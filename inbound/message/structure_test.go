@@ -132,6 +132,9 @@ func TestHeaderSectionsThatAreNotAsTheyShouldBe(t *testing.T) {
 		{"a part without a blank line", "Subject: a\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nno header\r\nhere\r\n--b--\r\n", "a", "no header\nhere", DefectNoBlankLine},
 		{"a part that is only its header", "Subject: a\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n--b--\r\n", "a", "", ""},
 		{"nothing but a body", "\r\nhello", "", "hello", DefectNoHeader},
+		{"a parameter on a line without a blank", "Subject: a\r\nContent-Type: multipart/mixed;\r\nboundary=b\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n", "a", "x", DefectHeader},
+		{"UTF-8 cut within a character", "Subject: äö\xc3\r\n\r\nx", "äö\ufffd", "x", Defect8BitHeader},
+		{"windows-1252", "Subject: a\xe4\xf6\r\n\r\nx", "aäö", "x", Defect8BitHeader},
 		{"the first Subject counts", "Subject: a\r\nSubject: b\r\n\r\nx", "a", "x", DefectDuplicateField},
 		{"names have no case", "SUBJECT: a\r\ncontent-TYPE: TEXT/html\r\n\r\n<b>x", "a", "x\n", ""},
 	} {

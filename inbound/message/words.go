@@ -40,7 +40,7 @@ func unfold(s string) string {
 }
 
 // headerText returns octets of a header section as valid UTF-8: they are read as
-// UTF-8, else as windows-1252.
+// UTF-8, if most of them are, else as windows-1252.
 func (p *parser) headerText(b []byte, num string) string {
 	if isASCII(b) {
 		return string(b)
@@ -51,9 +51,31 @@ func (p *parser) headerText(b []byte, num string) string {
 		}
 		return string(b)
 	}
+	if mostlyUTF8(b) {
+		p.defect(num, Defect8BitHeader, "UTF-8 that is cut off or damaged")
+		return validUTF8(b)
+	}
 	p.defect(num, Defect8BitHeader, "8-bit octets that are no UTF-8; read as windows-1252")
 	out, _ := charmap.Windows1252.NewDecoder().Bytes(b)
 	return validUTF8(out)
+}
+
+// mostlyUTF8 tells whether b has more characters beyond ASCII than octets that are
+// none: UTF-8 that was cut within a character. Text of an 8-bit charset has hardly
+// any sequence that is UTF-8.
+func mostlyUTF8(b []byte) bool {
+	good, bad := 0, 0
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			bad++
+		case n > 1:
+			good++
+		}
+		b = b[n:]
+	}
+	return good > bad
 }
 
 // word is one RFC 2047 encoded word.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -25,17 +26,23 @@ func deliver(ctx context.Context, s *webhook.Sink, e *sinks.Event) <-chan sinks.
 	return out
 }
 
+// endWhenWritten returns a budget that ends as soon as a request is written, and
+// closes release then.
+func endWhenWritten(release chan struct{}) context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) {
+		cancel()
+		close(release)
+	}})
+}
+
 func TestAWrittenRequestOutlivesTheBudget(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
-	url, got := receiver(t, func(w http.ResponseWriter, _ *http.Request) { <-release })
+	url, _ := receiver(t, func(w http.ResponseWriter, _ *http.Request) { <-release })
 	s := newSink(t, webhook.Config{URL: url})
-	ctx, cancel := context.WithCancel(context.Background())
-	out := deliver(ctx, s, sinktest.NewEvent(10))
-	<-got
-	// The server may have the last octet before our side knows that it wrote it.
-	time.AfterFunc(100*time.Millisecond, func() { cancel(); close(release) })
-	if o := <-out; o.Err != nil || o.Attempts != 1 {
+	ctx := endWhenWritten(release)
+	if o := s.Deliver(ctx, sinktest.NewEvent(10)); o.Err != nil || o.Attempts != 1 {
 		t.Errorf("a late yes got lost: %+v", o)
 	}
 	if ctx.Err() == nil {
@@ -46,16 +53,12 @@ func TestAWrittenRequestOutlivesTheBudget(t *testing.T) {
 func TestALateFailureIsNotTriedAgain(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
-	url, got := receiver(t, func(w http.ResponseWriter, _ *http.Request) {
+	url, _ := receiver(t, func(w http.ResponseWriter, _ *http.Request) {
 		<-release
 		w.WriteHeader(http.StatusInternalServerError)
 	})
 	s := newSink(t, webhook.Config{URL: url, Attempts: 5})
-	ctx, cancel := context.WithCancel(context.Background())
-	out := deliver(ctx, s, sinktest.NewEvent(10))
-	<-got
-	time.AfterFunc(100*time.Millisecond, func() { cancel(); close(release) })
-	if o := <-out; o.Attempts != 1 || status.ConditionOf(o.Err) != status.SinkFailed {
+	if o := s.Deliver(endWhenWritten(release), sinktest.NewEvent(10)); o.Attempts != 1 || status.ConditionOf(o.Err) != status.SinkFailed {
 		t.Errorf("%+v", o)
 	}
 }

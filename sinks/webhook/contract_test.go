@@ -40,8 +40,8 @@ func destination(t *testing.T, mood sinktest.Mood, d *sinktest.Destination) (add
 		defer mu.Unlock()
 		return maps.Clone(stored)
 	}
-	arrived, released := make(chan struct{}), make(chan struct{})
-	d.Arrived, d.Release = arrived, func() { close(released) }
+	released := make(chan struct{})
+	d.Release = func() { close(released) }
 	codes := map[sinktest.Mood]int{sinktest.Later: 503, sinktest.Never: 406, sinktest.TooBig: 413, sinktest.Operate: 401}
 	switch mood {
 	case sinktest.Dead:
@@ -54,7 +54,6 @@ func destination(t *testing.T, mood sinktest.Mood, d *sinktest.Destination) (add
 	}
 	url, _ := receiver(t, func(w http.ResponseWriter, r *http.Request) {
 		if mood == sinktest.Hangs {
-			close(arrived)
 			<-released
 		}
 		if code, no := codes[mood]; no {

@@ -199,7 +199,7 @@ func TestAHeaderWithoutEndIsPermerror(t *testing.T) {
 
 func TestNothingThatAPeerSaysHarmsTheFields(t *testing.T) {
 	for _, evil := range []string{
-		"\r\nTo: you", "x\x00y", "\xff\xfe", `";dmarc=pass`, "(", "a b", "é", strings.Repeat("x", 5000), "‮", "",
+		"\r\nTo: you", "x\x00y", "\xff\xfe", `";dmarc=pass`, "(", "a b", "é", strings.Repeat("x", 5000), "\u202e", "",
 	} {
 		m := message("From: <ann@" + evil + ">\nDKIM-Signature: v=1; a=" + evil + "; d=" + evil + "; s=" + evil + "; h=from; bh=AA==; b=AA==\n\n")
 		m.HELO, m.MailFromLocal, m.MailFromDomain = evil, evil, evil+".example"

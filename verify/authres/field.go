@@ -2,6 +2,7 @@ package authres
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -121,8 +122,8 @@ func escape(s, special string) string {
 	return b.String()
 }
 
-// Clean makes a text fit for a header field: control characters, line separators and
-// broken UTF-8 become "?", and what is beyond 512 bytes is cut off.
+// Clean makes a text fit for a header field: control and format characters (which turn
+// the direction of writing), line separators and broken UTF-8 become "?", and what is beyond 512 bytes is cut off.
 func Clean(s string) string {
 	clean := true
 	for i := range len(s) {
@@ -133,7 +134,7 @@ func Clean(s string) string {
 	}
 	if !clean {
 		s = strings.Map(func(r rune) rune {
-			if r < ' ' || 0x7f <= r && r < 0xa0 || r == 0x2028 || r == 0x2029 || r == utf8.RuneError {
+			if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) || r == utf8.RuneError {
 				return '?'
 			}
 			return r

@@ -242,6 +242,8 @@ func TestTags(t *testing.T) {
 		{"an unknown canonicalization", replace("c=relaxed/simple", "c=relaxed/none"), authres.PermError, "the canonicalization is unknown"},
 		{"an unknown query method", with("q=http/xml;"), authres.PermError, "the key's query method is unknown"},
 		{"more names in h= than fields", replace("h=From", "h=From:From:To"), authres.Pass, ""},
+		{"ten thousand names in h=", replace("h=From", "h=From"+strings.Repeat(":x", 10_000)), authres.Pass, ""},
+		{"a tag list that is too long", with("z=" + strings.Repeat("x", 70_000) + ";"), authres.PermError, "malformed signature field"},
 		{"a missing key", replace("s=rsa", "s=gone"), authres.PermError, "no key at gone._domainkey.sender.example"},
 	} {
 		s := one(t, z, retag(t, c.edit, rsaKey()))

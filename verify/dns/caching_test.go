@@ -365,6 +365,21 @@ func TestStrangersInAnAnswerAreNotBelieved(t *testing.T) {
 	}
 }
 
+func TestAZoneTakesLongTextsInOneString(t *testing.T) {
+	long := strings.Repeat("0123456789", 60)
+	v, err := mustZone(t, `$ORIGIN example.
+$TTL 60
+key 30 IN TXT "`+long+`"`).LookupTXT(context.Background(), "key.example")
+	if err != nil || len(v) != 1 || v[0] != long {
+		t.Errorf("%q, %v", v, err)
+	}
+	for _, bad := range []string{"a.example A 1.2.3", "a..example A 192.0.2.1", "a.example NOTATYPE x", "\"", "$INCLUDE /etc/passwd"} {
+		if _, err := ParseZone(bad); err == nil {
+			t.Errorf("%q is no zone", bad)
+		}
+	}
+}
+
 func TestTheBudgetEndsInATemporaryError(t *testing.T) {
 	z := mustZone(t, "a.example A 192.0.2.1")
 	r := WithBudget(z, 3)
@@ -450,4 +465,29 @@ func FuzzDomain(f *testing.F) {
 			t.Fatalf("%q comes back as %q", got, back)
 		}
 	})
+}
+
+func TestNoMoreQuestionsAreUnderWayThanAllowed(t *testing.T) {
+	var now, most atomic.Int64
+	var c counting
+	addr := c.start(t, func(m *mdns.Msg, q mdns.Question) {
+		n := now.Add(1)
+		defer now.Add(-1)
+		for seen := most.Load(); n > seen && !most.CompareAndSwap(seen, n); seen = most.Load() {
+		}
+		m.Answer = []mdns.RR{rr(t, q.Name+` 0 TXT "x"`)}
+	})
+	r := New(Config{Servers: []string{addr}, Concurrency: 3})
+	var wait sync.WaitGroup
+	for i := range 40 {
+		wait.Go(func() {
+			if _, err := r.LookupTXT(context.Background(), strings.Repeat("a", i+1)+".example"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	if most.Load() > 3 || c.asked.Load() != 40 {
+		t.Errorf("%d at once, %d in all", most.Load(), c.asked.Load())
+	}
 }

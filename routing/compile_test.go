@@ -33,7 +33,7 @@ func TestFaults(t *testing.T) {
 		{"expression that could leave its brackets", []Rule{to(`/a)|(b@in\.example/`)}, []string{"0 recipient 0 unexpected )"}},
 		{"expression that is too large", []Rule{to(`/(((a{30}){30}){30})@in\.example/`)}, []string{"0 recipient 0 "}},
 		{"expression with a back reference", []Rule{to(`/(a)\1@in\.example/`)}, []string{"0 recipient 0 invalid escape"}},
-		{"expression with a U-label", []Rule{to(`/a@bücher\.example/`)}, []string{"0 recipient 0 A-label form of a domain, xn--bcher-kva.example"}},
+		{"expression with a U-label", []Rule{to(`/a@bücher\.example/`)}, []string{"0 recipient 0 A-label form of a domain, \"xn--bcher-kva.example\""}},
 		{"duplicate group", []Rule{to(`/(?P<a>x)(?P<a>y)@in\.example/`)}, []string{"0 recipient 0 {a} stands twice"}},
 		{"duplicate capture", []Rule{to("{a}-{a}@in.example")}, []string{"0 recipient 0 {a} stands twice"}},
 		{"duplicate capture in the domain", []Rule{in(to("{a}@{a}.in.example"), "b.in.example")}, []string{"0 recipient 0 {a} stands twice"}},

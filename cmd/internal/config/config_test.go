@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -80,5 +81,33 @@ func TestProblems(t *testing.T) {
 				t.Errorf("got\n%swant\n%s", got, want)
 			}
 		})
+	}
+}
+
+// TestNoVariableIsEverTold puts a variable in the place of each quoted value of each
+// file, by itself and inside the value: its name may be told, its value never.
+func TestNoVariableIsEverTold(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	quoted := regexp.MustCompile(`"[^"\n]*"`)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, span := range quoted.FindAllIndex(text, -1) {
+			value := string(text[span[0]+1 : span[1]-1])
+			for _, with := range []string{"${CANARY_URL}", value + "${CANARY}", "${SHORT}"} {
+				changed := string(text[:span[0]]) + `"` + with + `"` + string(text[span[1]:])
+				_, problems := parse(t, changed)
+				for _, p := range problems {
+					if strings.Contains(p.String(), "canary") || strings.Contains(p.Text, `"q7"`) {
+						t.Errorf("%s with %s in place of %q: %s", filepath.Base(file), with, value, p)
+					}
+				}
+			}
+		}
 	}
 }

@@ -85,7 +85,7 @@ func (d *decoder) listenerTLS(listener *section) TLS {
 // checkPair reads a certificate and its key as they will be read when serving.
 func (d *decoder) checkPair(s *section, what, certFile, keyFile string) {
 	for _, key := range []string{"cert_file", "key_file"} {
-		if _, err := readSecret(s.text(key)); err != nil {
+		if _, err := readFile(s.text(key), maxPEM); err != nil {
 			d.fault(s.at(key), "%s%s %s: %v", what, key, quote(s.single[key].raw), err)
 			return
 		}

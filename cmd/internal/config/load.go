@@ -2,11 +2,9 @@ package config
 
 import (
 	"errors"
-	"net"
 	"net/netip"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -106,6 +104,8 @@ func (d *decoder) hostname(s *section) string {
 	}
 	ascii := routing.Domain(name)
 	switch {
+	case !isHostname(ascii) && !given:
+		d.fault(v.place, "hostname is missing, and this host's name can't stand for it; set hostname: mx.example.com")
 	case !isHostname(ascii):
 		d.fault(v.place, "hostname must be a host's name such as mx.example.com")
 	case !isFQDN(ascii):
@@ -238,7 +238,10 @@ func (d *decoder) elements(s *section, name string) []ast.Node {
 	if n == nil {
 		return nil
 	}
-	list, ok := d.plain(n).(*ast.SequenceNode)
+	if d.plain(n) == nil {
+		return nil
+	}
+	list, ok := n.(*ast.SequenceNode)
 	if !ok {
 		d.fault(at(n), "%s must be a list, not %s; begin each element with -", s.key(name), nodeWord(n))
 		return nil
@@ -247,45 +250,4 @@ func (d *decoder) elements(s *section, name string) []ast.Node {
 		d.fault(at(n), "%s is empty; remove it or add an element", s.key(name))
 	}
 	return list.Values
-}
-
-// splitAddress reads HOST:PORT; why says what is wrong with it. The host may be
-// empty: all addresses.
-func splitAddress(s string) (host, port, why string) {
-	const form = "an address is HOST:PORT such as 127.0.0.1:2525 or :25"
-	host, port, err := net.SplitHostPort(s)
-	if err != nil {
-		return "", "", form
-	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
-		return "", "", form + ", with a port of 0 to 65535"
-	}
-	if _, err := netip.ParseAddr(host); host != "" && err != nil && !isHostname(routing.Domain(host)) {
-		return "", "", form
-	}
-	return host, strconv.FormatUint(n, 10), ""
-}
-
-// sameAddress tells whether two addresses can't be listened at together.
-func sameAddress(a, b string) bool {
-	hostA, portA, whyA := splitAddress(a)
-	hostB, portB, whyB := splitAddress(b)
-	if whyA != "" || whyB != "" || portA != portB || portA == "0" {
-		return false
-	}
-	return strings.EqualFold(hostA, hostB) || isAny(hostA) || isAny(hostB)
-}
-
-func isAny(host string) bool {
-	a, err := netip.ParseAddr(host)
-	return host == "" || err == nil && a.IsUnspecified()
-}
-
-func isLoopback(host string) bool {
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	if a, err := netip.ParseAddr(host); err == nil {
-		return a.Unmap().IsLoopback()
-	}
-	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }

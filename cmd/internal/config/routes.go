@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -106,9 +107,28 @@ func (r *route) texts(name string) []string {
 	}
 	var texts []string
 	for _, v := range r.lists[name] {
+		if v.expanded {
+			r.section.d.hideParts(v)
+		}
 		texts = append(texts, v.text)
 	}
 	return texts
+}
+
+var (
+	inBraces = regexp.MustCompile(`\{[^}]*\}`)
+	inQuotes = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|\{[^}]*\}`)
+)
+
+// hideParts keeps what a pattern took from a variable out of the problems that name
+// a part of it: its domain, its captures.
+func (d *decoder) hideParts(v scalar) {
+	domain := v.text[strings.LastIndexByte(v.text, '@')+1:]
+	for _, s := range append(inBraces.FindAllString(v.text, -1), domain, routing.Domain(domain)) {
+		if !strings.Contains(v.raw, s) {
+			d.hide(s, "…")
+		}
+	}
 }
 
 func (d *decoder) reject(r *route) {
@@ -238,6 +258,12 @@ func (r *route) locate(f routing.Fault) (p place, text string, ok bool) {
 	v := list[f.Index]
 	if v.expanded {
 		text = strings.ReplaceAll(text, strconv.Quote(v.text), strconv.Quote(v.raw))
+		text = inQuotes.ReplaceAllStringFunc(text, func(s string) string {
+			if s == strconv.Quote(v.raw) || strings.Contains(v.raw, strings.Trim(s, `"`)) {
+				return s
+			}
+			return "…"
+		})
 	}
 	return v.place, text, v.ok
 }

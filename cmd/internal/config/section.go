@@ -1,7 +1,6 @@
 package config
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -103,84 +102,6 @@ func (s *section) check(k key, p pair) {
 	}
 }
 
-// typed checks a single value against its key's type, bounds and availability.
-func (s *section) typed(k key, v scalar, what string) bool {
-	if k.kind == kindEnum && slices.Contains(k.values, v.text) && !k.has(v.text) {
-		s.d.fault(v.place, "%s: %s is not available in this version; use %s", what, v.text, strings.Join(k.only, ", "))
-		return false
-	}
-	if why := wrongType(k, v); why != "" {
-		s.d.fault(v.place, "%s: %s", what, why)
-		return false
-	}
-	if !k.has(v.text) {
-		s.d.fault(v.place, "%s: this is not available in this version; %s", what, availableText(k))
-		return false
-	}
-	return true
-}
-
-func availableText(k key) string {
-	if len(k.only) == 1 && k.only[0] == "" {
-		return "leave it empty"
-	}
-	return "use " + strings.Join(k.only, " or ")
-}
-
-// wrongType says why v is no value of k's type, "" if it is one.
-func wrongType(k key, v scalar) string {
-	_, isText := v.node.(*ast.StringNode)
-	_, isLiteral := v.node.(*ast.LiteralNode)
-	isText = isText || isLiteral
-	switch k.kind {
-	case kindText:
-		if !isText {
-			return "must be text, not " + nodeWord(v.node) + "; put it in quotes"
-		}
-	case kindEnum:
-		if !slices.Contains(k.values, v.text) {
-			hint := ""
-			if near := nearest(v.raw, k.values); near != "" && !v.expanded {
-				hint = ", perhaps " + near
-			}
-			return "must be one of " + strings.Join(k.values, ", ") + hint
-		}
-	case kindBool:
-		if _, ok := v.node.(*ast.BoolNode); !ok && !v.expanded || v.text != "true" && v.text != "false" {
-			return "must be true or false"
-		}
-	case kindNumber:
-		n, err := strconv.ParseInt(v.text, 10, 64)
-		if isText && !v.expanded || err != nil {
-			return "must be a whole number"
-		}
-		return outOfBounds(k, n, func(n int64) string { return strconv.FormatInt(n, 10) })
-	case kindDuration:
-		n, err := parseDuration(v.text)
-		if err != nil {
-			return err.Error()
-		}
-		return outOfBounds(k, n, showDuration)
-	case kindSize:
-		n, err := parseSize(v.text)
-		if err != nil {
-			return err.Error()
-		}
-		return outOfBounds(k, n, showSize)
-	}
-	return ""
-}
-
-func outOfBounds(k key, n int64, show func(int64) string) string {
-	switch {
-	case n < k.min:
-		return "must be at least " + show(k.min)
-	case k.max > 0 && n > k.max:
-		return "must be at most " + show(k.max)
-	}
-	return ""
-}
-
 // has tells whether the key stands in the file, rightly or wrongly.
 func (s *section) has(name string) bool {
 	_, ok := s.keys[name]
@@ -238,7 +159,10 @@ func (s *section) texts(name string) []scalar {
 	}
 	k, _ := find(s.name, name)
 	what := s.key(name)
-	list, isList := s.d.plain(n).(*ast.SequenceNode)
+	if s.d.plain(n) == nil {
+		return []scalar{{place: at(n)}}
+	}
+	list, isList := n.(*ast.SequenceNode)
 	var nodes []ast.Node
 	switch {
 	case isList:
@@ -311,7 +235,7 @@ func (s *section) fromFile(v scalar, name string) scalar {
 	if !v.ok {
 		return v
 	}
-	text, err := readSecret(v.text)
+	text, err := readFile(v.text, maxSecretFile)
 	if err != nil {
 		s.d.fault(v.place, "%s %s: %v", s.key(name), quote(v.raw), err)
 		v.ok = false

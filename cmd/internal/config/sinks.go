@@ -162,7 +162,7 @@ func (d *decoder) clientTLS(s *section) ClientTLS {
 	t := d.sub(s, "tls")
 	c := ClientTLS{CAFile: t.text("ca_file"), CertFile: t.text("cert_file"), KeyFile: t.text("key_file")}
 	if c.CAFile != "" {
-		if _, err := readSecret(c.CAFile); err != nil {
+		if _, err := readFile(c.CAFile, maxPEM); err != nil {
 			d.fault(t.at("ca_file"), "%s: tls: ca_file %s: %v", s.what, quote(t.single["ca_file"].raw), err)
 		}
 	}

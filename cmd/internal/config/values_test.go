@@ -187,7 +187,7 @@ func TestKeyFile(t *testing.T) {
 	}
 	for _, bad := range []struct{ name, text, want string }{
 		{"empty", "\n", "it is empty"},
-		{"large", strings.Repeat("x", maxSecretFile+1), "larger than 64 KiB"},
+		{"large", strings.Repeat("x", maxSecretFile+1), "larger than 64KiB"},
 	} {
 		_, problems := parse(t, text(write(bad.name, bad.text), fmt.Sprintf("%q", write("wrong", "canary-6e1b"))))
 		got := lines(problems)

@@ -1,0 +1,51 @@
+package config
+
+import (
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"mxhook/routing"
+)
+
+// splitAddress reads HOST:PORT; why says what is wrong with it. The host may be
+// empty: all addresses.
+func splitAddress(s string) (host, port, why string) {
+	const form = "an address is HOST:PORT such as 127.0.0.1:2525 or :25"
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return "", "", form
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return "", "", form + ", with a port of 0 to 65535"
+	}
+	if _, err := netip.ParseAddr(host); host != "" && err != nil && !isHostname(routing.Domain(host)) {
+		return "", "", form
+	}
+	return host, strconv.FormatUint(n, 10), ""
+}
+
+// sameAddress tells whether two addresses can't be listened at together.
+func sameAddress(a, b string) bool {
+	hostA, portA, whyA := splitAddress(a)
+	hostB, portB, whyB := splitAddress(b)
+	if whyA != "" || whyB != "" || portA != portB || portA == "0" {
+		return false
+	}
+	return strings.EqualFold(hostA, hostB) || isAny(hostA) || isAny(hostB)
+}
+
+func isAny(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "" || err == nil && a.IsUnspecified()
+}
+
+func isLoopback(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if a, err := netip.ParseAddr(host); err == nil {
+		return a.Unmap().IsLoopback()
+	}
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}

@@ -97,13 +97,13 @@ func typeOf(tree, s map[string]any) string {
 			add(x)
 		}
 	}
-	for _, x := range list2(s["enum"]) {
+	for _, x := range anyList(s["enum"]) {
 		add(fmt.Sprintf("`%q`", x))
 	}
 	if c, ok := s["const"]; ok {
 		add(fmt.Sprintf("`%q`", c))
 	}
-	for _, x := range list2(s["anyOf"]) {
+	for _, x := range anyList(s["anyOf"]) {
 		x := x.(map[string]any)
 		if f, ok := x["format"].(string); ok {
 			add(f)
@@ -127,7 +127,7 @@ func typeOf(tree, s map[string]any) string {
 	return strings.Join(names, " or ")
 }
 
-func list2(v any) []any {
+func anyList(v any) []any {
 	l, _ := v.([]any)
 	return l
 }

@@ -39,8 +39,8 @@ func TestFaults(t *testing.T) {
 		{"duplicate capture in the domain", []Rule{in(to("{a}@{a}.in.example"), "b.in.example")}, []string{"0 recipient 0 {a} stands twice"}},
 		{"capture without a name", []Rule{to("{}@in.example")}, []string{"0 recipient 0 is not a capture"}},
 		{"capture with a bad name", []Rule{to("{1a}@in.example"), to("{a b}@in.example")}, []string{"0 recipient 0 is not a capture", "1 name -1 twice", "1 recipient 0 is not a capture"}},
-		{"capture that isn't closed", []Rule{to("a{b@in.example")}, []string{"0 recipient 0 no } after it"}},
-		{"capture that isn't opened", []Rule{to("ab}@in.example")}, []string{"0 recipient 0 no { before it"}},
+		{"capture that isn't closed", []Rule{to("a{b@in.example")}, []string{"0 recipient 0 brace is not closed"}},
+		{"capture that isn't opened", []Rule{to("ab}@in.example")}, []string{"0 recipient 0 was not opened"}},
 		{"pattern that is too long", []Rule{to(strings.Repeat("a", maxPattern) + "@in.example")}, []string{"0 recipient 0 longer than"}},
 		{"pattern in angle brackets", []Rule{to("<a@in.example>")}, []string{"0 recipient 0 without angle brackets"}},
 		{"pattern in quotes", []Rule{to(`"a b"@in.example`)}, []string{"0 recipient 0 without quotes"}},
@@ -99,7 +99,7 @@ func TestFaults(t *testing.T) {
 		{"postmaster is rejected for one sender", []Rule{from(rejects("postmaster@in.example"), "@x.example"), {Name: "y", Recipient: []string{"{b}@in.example"}, Deliver: app, NeedsCaptures: true}}, []string{"0 recipient -1 nothing takes postmaster"}},
 		{"postmaster is discarded", []Rule{{Name: "x", Recipient: []string{"@in.example"}, Discard: true}}, nil},
 		{"every fault at once", []Rule{to("a@"), {Name: "y", Recipient: []string{"b@in.example", "{@in.example"}, Sender: []string{"x"}}},
-			[]string{"0 recipient 0 nothing follows", "1  -1 does nothing", "1 recipient 1 no }", "1 sender 0 names no domain"}},
+			[]string{"0 recipient 0 nothing follows", "1  -1 does nothing", "1 recipient 1 brace is not closed", "1 sender 0 names no domain"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			table, faults := Compile(c.rules, Options{Hostname: "mx.in.example"})

@@ -32,7 +32,7 @@ func newGlob(s string) (*glob, error) {
 	for i := 0; i < len(s); {
 		switch s[i] {
 		case '}':
-			return nil, errors.New("a } has no { before it")
+			return nil, errors.New("a brace is closed that was not opened")
 		case '*':
 			expr.WriteString(regexp.QuoteMeta(literal.String()) + `.*`)
 			normal.WriteString(fold(literal.String()) + "*")
@@ -40,7 +40,7 @@ func newGlob(s string) (*glob, error) {
 		case '{':
 			n := strings.IndexByte(s[i:], '}')
 			if n < 0 {
-				return nil, errors.New("a { has no } after it")
+				return nil, errors.New("a brace is not closed")
 			}
 			name := s[i+1 : i+n]
 			if err := g.addName(name); err != nil {

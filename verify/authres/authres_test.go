@@ -118,6 +118,14 @@ func TestClaims(t *testing.T) {
 			}
 		}
 	}
+	var distinct strings.Builder
+	for r := rune(0x4e00); r < 0x9000; r++ {
+		distinct.WriteString(string(r) + ".")
+		distinct.WriteRune(r + 0x100)
+	}
+	if authres.Claims(strings.Repeat(distinct.String(), 10)+"; x", id) {
+		t.Error("a stranger with a long id is ours")
+	}
 	if authres.Claims("mx; x", "") {
 		t.Error("nothing is ours without an id")
 	}

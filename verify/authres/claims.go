@@ -19,7 +19,7 @@ func Claims(fieldBody, authservID string) bool {
 		return false
 	}
 	id, ok := parseID(fieldBody)
-	if ok {
+	if ok && len(id) <= maxID {
 		return canonicalID(id) == ours || canonicalID(decoded(id)) == ours
 	}
 	all := strings.ToLower(visible(fieldBody))
@@ -30,6 +30,10 @@ func Claims(fieldBody, authservID string) bool {
 	unicode, err := idna.ToUnicode(ours)
 	return err == nil && strings.Contains(all, strings.ToLower(unicode))
 }
+
+// maxID is how long an id is taken for one: conversion to A-labels takes the square of
+// the length.
+const maxID = 1024
 
 // parseID reads [CFWS] authserv-id [CFWS [version]] up to ";" or the end. It is false
 // for anything else.

@@ -433,7 +433,7 @@ func TestAFloodOfLineEndsCostsNoMoreThanText(t *testing.T) {
 func TestOddBodiesCostNoMoreThanText(t *testing.T) {
 	z := zone(t)
 	for _, unit := range []string{"a  ", "a\t", "a\r", "\r", "\n", " ", "a \r\n", "a\r\n\r\n"} {
-		body := strings.Repeat(unit, (1<<20)/len(unit)) + "x\r\n"
+		body := strings.Repeat(unit, (1<<19)/len(unit)) + "x\r\n"
 		for _, c := range []msgdkim.Canonicalization{"simple", "relaxed"} {
 			message := sign(t, "From: a@sender.example\r\n\r\n", options(edKey(), c, c)) + body
 			begin := cpu(t)
@@ -441,6 +441,21 @@ func TestOddBodiesCostNoMoreThanText(t *testing.T) {
 			if took := cpu(t) - begin; took > 5*time.Second {
 				t.Errorf("%q %s: %v", unit, c, took)
 			}
+		}
+	}
+}
+
+func TestAHeaderOfFoldsCostsNoMoreThanText(t *testing.T) {
+	for _, fold := range []string{"\r\n ", "\n\t", "\r\n:", "\nx"} {
+		message := "A: x" + strings.Repeat(fold, (dkim.MaxHeader-100)/len(fold)) + "\r\nFrom: a@sender.example\r\n\r\nx"
+		begin := cpu(t)
+		r := strings.NewReader(message)
+		fields, _, err := dkim.ReadHeader(r, r.Size())
+		if err != nil || !fields[len(fields)-1].Is("From") {
+			t.Errorf("%q: %v", fold, err)
+		}
+		if took := cpu(t) - begin; took > 3*time.Second {
+			t.Errorf("%q: %v", fold, took)
 		}
 	}
 }

@@ -91,31 +91,42 @@ func bodyStart(content io.ReaderAt, at, size int64) int64 {
 }
 
 func parseFields(block []byte) []Field {
-	block = bytes.TrimPrefix(block, []byte("\xef\xbb\xbf"))
+	text := lines(bytes.TrimPrefix(block, []byte("\xef\xbb\xbf")))
+	if strings.HasPrefix(text, "From ") || strings.HasPrefix(text, ">From ") {
+		text = text[strings.Index(text, "\r\n")+2:]
+	}
 	var fields []Field
-	first := true
-	for len(block) > 0 {
-		line := block
-		if i := bytes.IndexByte(block, '\n'); i >= 0 {
-			line, block = block[:i], block[i+1:]
-		} else {
-			block = nil
+	for len(text) > 0 {
+		// A field is a piece of the text: to join its folds one by one would take the
+		// square of their number.
+		end := 0
+		for {
+			end += strings.Index(text[end:], "\r\n") + 2
+			if end == len(text) || text[end] != ' ' && text[end] != '\t' {
+				break
+			}
 		}
-		text := string(bytes.TrimSuffix(line, []byte("\r"))) + "\r\n"
-		if first && (strings.HasPrefix(text, "From ") || strings.HasPrefix(text, ">From ")) {
-			first = false
-			continue
-		}
-		first = false
-		if (text[0] == ' ' || text[0] == '\t') && len(fields) > 0 {
-			fields[len(fields)-1].Raw += text
-			continue
-		}
-		name, _, ok := strings.Cut(text, ":")
-		if name = strings.TrimRight(name, " \t"); !ok || strings.ContainsAny(name, " \t") {
+		raw := text[:end]
+		text = text[end:]
+		name, _, ok := strings.Cut(raw, ":")
+		if name = strings.TrimRight(name, " \t"); !ok || strings.ContainsAny(name, " \t\r\n") {
 			name = ""
 		}
-		fields = append(fields, Field{Name: name, Raw: text})
+		fields = append(fields, Field{Name: name, Raw: raw})
 	}
 	return fields
+}
+
+// lines gives a block with CRLF at the end of every line.
+func lines(block []byte) string {
+	if n := bytes.Count(block, []byte("\n")); n == bytes.Count(block, []byte("\r\n")) && (len(block) == 0 || bytes.HasSuffix(block, []byte("\n"))) {
+		return string(block)
+	}
+	var b strings.Builder
+	b.Grow(len(block) + len(block)/16)
+	for line := range bytes.Lines(block) {
+		b.Write(bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r")))
+		b.WriteString("\r\n")
+	}
+	return b.String()
 }

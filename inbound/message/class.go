@@ -30,7 +30,7 @@ func (p *parser) classify(root *part) {
 // reportType returns the report-type of a multipart/report, by its parameter or by
 // the part that it must have.
 func reportType(root *part) string {
-	if root.media != "multipart/report" {
+	if root.declared != "multipart/report" {
 		return ""
 	}
 	if t := strings.ToLower(root.params.get("report-type")); t != "" {
@@ -103,7 +103,7 @@ func security(root *part) Security {
 
 func (s *Security) look(p *part) {
 	protocol := strings.ToLower(p.params.get("protocol"))
-	switch p.media {
+	switch p.declared {
 	case "multipart/signed":
 		s.Signed = "smime"
 		if strings.Contains(protocol, "pgp") || protocol == "" && hasKid(p, "application/pgp-signature") {

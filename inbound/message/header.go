@@ -160,7 +160,7 @@ func (w *walker) contentType(p *part, value string) {
 	default:
 		p.media, p.params = kind+"/"+sub, ps
 	}
-	p.typed = true
+	p.declared = p.media
 	if kind != "multipart" {
 		return
 	}

@@ -148,7 +148,7 @@ func TestHeaderSectionsThatAreNotAsTheyShouldBe(t *testing.T) {
 // A boundary in every position relative to the blocks in which a message is read.
 func TestBoundariesAcrossBlocks(t *testing.T) {
 	for _, eol := range []string{"\r\n", "\n"} {
-		for pad := blockSize - 300; pad < blockSize+20; pad++ {
+		for pad := blockSize - 40; pad < blockSize+130; pad++ {
 			s := "From: a@b.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n" +
 				strings.Repeat("x", pad-100) + eol + "y" + eol + "--b" + eol + eol + "second" + eol + "--b--" + eol
 			m := Parse(strings.NewReader(s), int64(len(s)), Options{})

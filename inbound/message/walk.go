@@ -11,9 +11,9 @@ type part struct {
 	kids       []*part
 	num        string // as in IMAP
 	depth      int
-	media      string // lower case type/subtype
+	media      string // lower case type/subtype by which the part is treated
+	declared   string // the same as the part declares it
 	params     params
-	typed      bool // a Content-Type was given and could be read
 	cte        string
 	disp       string // lower case, "" without a Content-Disposition
 	dispParams params
@@ -178,7 +178,7 @@ func (w *walker) endPart(p *part, end int64) {
 		if p.boundary != "" {
 			w.defect(p.num, DefectNoParts, "the boundary never appears")
 		}
-		p.multi, p.media, p.params, p.cte = false, "text/plain", nil, ""
+		p.multi, p.media, p.cte = false, "text/plain", ""
 	default:
 		w.defect(p.num, DefectUnclosed, "no closing boundary")
 	}

@@ -15,7 +15,7 @@ import (
 type Content struct {
 	front []byte
 	data  *inbound.MailData
-	keep  []sinks.Range
+	cut   []sinks.Range
 	size  int64
 }
 
@@ -34,12 +34,12 @@ func Copy(e *sinks.Event) (*Content, error) { return CopyWith(e, Fields(e)) }
 // CopyWith is Copy with other fields, such as those of OriginalTo. They are whole
 // fields that end with CRLF, or none.
 func CopyWith(e *sinks.Event, fields []byte) (*Content, error) {
-	c := &Content{data: e.Data, keep: without(e.Cut, e.Data.Size())}
-	for _, r := range c.keep {
-		c.size += r.End - r.Start
+	c := &Content{data: e.Data, cut: e.Cut}
+	for k := (kept{Content: c}); k.seek(); k.at = k.end {
+		c.size += k.end - k.at
 	}
 	start := make([]byte, maxName)
-	n, err := io.ReadFull(c.kept(), start)
+	n, err := io.ReadFull(&kept{Content: c}, start)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return nil, fmt.Errorf("trace: read the message: %w", err)
 	}
@@ -52,29 +52,48 @@ func CopyWith(e *sinks.Event, fields []byte) (*Content, error) {
 func (c *Content) Size() int64 { return c.size }
 
 // Open returns a new reader over the copy. Its errors are those of reading Data.
-func (c *Content) Open() io.Reader { return io.MultiReader(bytes.NewReader(c.front), c.kept()) }
-
-func (c *Content) kept() io.Reader {
-	parts := make([]io.Reader, 0, len(c.keep))
-	for _, r := range c.keep {
-		parts = append(parts, io.NewSectionReader(c.data, r.Start, r.End-r.Start))
-	}
-	return io.MultiReader(parts...)
+func (c *Content) Open() io.Reader {
+	return io.MultiReader(bytes.NewReader(c.front), &kept{Content: c})
 }
 
-// without returns what is left of size octets without the cut ranges, which are in
-// order and may touch or overlap.
-func without(cut []sinks.Range, size int64) []sinks.Range {
-	var keep []sinks.Range
-	at := int64(0)
-	for _, r := range cut {
-		if start := min(r.Start, size); start > at {
-			keep = append(keep, sinks.Range{Start: at, End: start})
-		}
-		at = max(at, min(r.End, size))
+// kept reads data without the cut ranges. These may be as many as a peer likes, so
+// nothing is made for each of them.
+type kept struct {
+	*Content
+	at   int64 // offset in data
+	end  int64 // where the octets that are kept end, after seek
+	next int   // the first range of cut that lies after at
+}
+
+// seek moves to the next octet that is kept and tells whether there is one. The
+// ranges are in order and may touch or overlap.
+func (k *kept) seek() bool {
+	for k.next < len(k.cut) && k.cut[k.next].Start <= k.at {
+		k.at = max(k.at, k.cut[k.next].End)
+		k.next++
 	}
-	if at < size {
-		keep = append(keep, sinks.Range{Start: at, End: size})
+	k.end = k.data.Size()
+	if k.next < len(k.cut) {
+		k.end = min(k.end, k.cut[k.next].Start)
 	}
-	return keep
+	return k.at < k.end
+}
+
+// Read implements io.Reader.
+func (k *kept) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if !k.seek() {
+		return 0, io.EOF
+	}
+	n, err := k.data.ReadAt(p[:min(int64(len(p)), k.end-k.at)], k.at)
+	k.at += int64(n)
+	switch {
+	case err != io.EOF:
+		return n, err
+	case n == 0:
+		return 0, io.ErrUnexpectedEOF
+	}
+	return n, nil
 }

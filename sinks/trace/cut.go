@@ -61,10 +61,11 @@ const (
 // kindOf knows a field by its name. Blanks before the colon are the obsolete syntax
 // (RFC 5322 4.5), which parsers take.
 func kindOf(name string) kind {
-	switch strings.ToLower(strings.TrimRight(name, " \t")) {
-	case "return-path", "x-original-to", "delivered-to":
+	name = strings.TrimRight(name, " \t")
+	switch {
+	case strings.EqualFold(name, "Return-Path"), strings.EqualFold(name, "X-Original-To"), strings.EqualFold(name, "Delivered-To"):
 		return kindReplaced
-	case "authentication-results":
+	case strings.EqualFold(name, "Authentication-Results"):
 		return kindResults
 	}
 	return kindOther

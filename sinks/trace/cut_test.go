@@ -156,3 +156,39 @@ func TestCutBytesAreTheOnlyOnesMissing(t *testing.T) {
 		}
 	}
 }
+
+func TestACopyOfManyCutFieldsCostsNothingForEach(t *testing.T) {
+	const pair = "X: y\r\nReturn-Path: z\r\n"
+	e := event(t, strings.Repeat(pair, 50_000)+"\r\nbody", "a@in.example")
+	var err error
+	if e.Cut, err = Cut(e.Data, e.Message, ours); err != nil || len(e.Cut) != 50_000 {
+		t.Fatal(len(e.Cut), err)
+	}
+	if got, want := copyOf(t, e), string(Fields(e))+strings.Repeat("X: y\r\n", 50_000)+"\r\nbody"; got != want {
+		t.Errorf("%d octets, want %d", len(got), len(want))
+	}
+	if n := testing.AllocsPerRun(1, func() { copyOf(t, e) }); n > 500 {
+		t.Errorf("%v allocations", n)
+	}
+	touching := inbound.NewMailData([]byte(strings.Repeat("Return-Path: z\r\n", 50_000) + "\r\nbody"))
+	if cut, err := Cut(touching, &message.Message{}, ours); err != nil || len(cut) != 1 {
+		t.Errorf("%d ranges for fields that touch (%v)", len(cut), err)
+	}
+}
+
+// BenchmarkCut reads an ordinary header section, and one that a peer makes of 8 MiB.
+func BenchmarkCut(b *testing.B) {
+	ordinary := strings.Repeat("Received: from mail.sender.example by mx.sender.example with ESMTPS\r\n id 1; Sat, 21 Nov 2026 10:00:00 +0000\r\nX-Field: some value\r\n", 10)
+	for name, header := range map[string]string{"ordinary": ordinary, "8MiB of fields": strings.Repeat("X: y\r\n", 8<<20/6), "8MiB in a line": "X: " + strings.Repeat("y", 8<<20) + "\r\n"} {
+		b.Run(name, func(b *testing.B) {
+			d := inbound.NewMailData([]byte(header + "\r\nbody"))
+			b.ReportAllocs()
+			b.SetBytes(int64(len(header)))
+			for b.Loop() {
+				if _, err := Cut(d, &message.Message{}, ours); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

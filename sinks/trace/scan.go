@@ -28,22 +28,22 @@ func isMailboxLine(line []byte) bool {
 }
 
 // isField tells whether line begins with a field name and a colon (RFC 5322 2.2).
-func isField(line []byte) bool { return fieldName(line) != "" }
+func isField(line []byte) bool { return len(fieldName(line)) > 0 }
 
-// fieldName returns the name of the field that begins with line, "" if none does.
+// fieldName returns the name of the field that begins with line, nothing if none does.
 // Blanks before the colon are the obsolete syntax (RFC 5322 4.5), which parsers take.
-func fieldName(line []byte) string {
+func fieldName(line []byte) []byte {
 	colon := bytes.IndexByte(line[:min(len(line), maxName)], ':')
 	if colon < 0 {
-		return ""
+		return nil
 	}
 	name := bytes.TrimRight(line[:colon], " \t")
 	for _, c := range name {
 		if c <= ' ' || c >= 0x7f {
-			return ""
+			return nil
 		}
 	}
-	return string(name)
+	return name
 }
 
 // scanner finds the fields to cut in a header section, line by line. CRLF, LF and
@@ -53,9 +53,10 @@ type scanner struct {
 	cut    []sinks.Range
 	forged int
 
-	at      int64  // offset of what comes next
-	ending  string // line end before at, "" within a line
-	open    bool   // a field to cut, perhaps, is at hand:
+	at      int64 // offset of what comes next
+	ending  int64 // octets of the line end before at, 0 within a line
+	bare    bool  // that line end has no LF
+	open    bool  // a field to cut, perhaps, is at hand:
 	kind    kind
 	start   int64
 	joined  int64  // octets of a bare line end before it, which is kept
@@ -81,18 +82,18 @@ func (s *scanner) scan(r io.Reader) error {
 // line takes the next line with its line end, or a piece of one that is very long.
 func (s *scanner) line(p []byte) {
 	text := bytes.TrimRight(p, "\r\n")
-	ending := string(p[len(text):])
 	switch {
-	case s.at > 0 && s.ending == "": // the line goes on
+	case s.at > 0 && s.ending == 0: // the line goes on
 	case len(text) > 0 && (text[0] == ' ' || text[0] == '\t'): // the field goes on
 	default:
 		s.finish()
 		s.begin(text)
 	}
 	s.at += int64(len(p))
-	s.ending = ending
+	s.ending = int64(len(p) - len(text))
+	s.bare = s.ending > 0 && p[len(p)-1] == '\r'
 	if s.open {
-		s.end, s.endSize = s.at, int64(len(ending))
+		s.end, s.endSize = s.at, s.ending
 		if s.kind == kindResults && len(s.body) <= maxResults {
 			s.body = append(s.body, p...)
 		}
@@ -101,13 +102,13 @@ func (s *scanner) line(p []byte) {
 
 // begin opens a field if its name is one to look at.
 func (s *scanner) begin(text []byte) {
-	s.kind = kindOf(fieldName(text))
+	s.kind = kindOf(string(fieldName(text)))
 	if s.kind == kindOther {
 		return
 	}
 	s.open, s.start, s.joined, s.body = true, s.at, 0, s.body[:0]
-	if s.ending != "" && s.ending[len(s.ending)-1] == '\r' && !s.endsAt(s.at) {
-		s.joined = int64(len(s.ending))
+	if s.bare && !s.endsAt(s.at) {
+		s.joined = s.ending
 	}
 }
 
@@ -131,6 +132,10 @@ func (s *scanner) finish() {
 	r := sinks.Range{Start: s.start, End: s.end}
 	if s.joined > 0 {
 		r = sinks.Range{Start: s.start - s.joined, End: s.end - s.endSize}
+	}
+	if s.endsAt(r.Start) {
+		s.cut[len(s.cut)-1].End = r.End
+		return
 	}
 	s.cut = append(s.cut, r)
 }

@@ -249,7 +249,7 @@ func TestResendHasTheSameIDAndAnotherMessageAnother(t *testing.T) {
 		}
 	}
 	nameless := strings.Replace(smallMessage, "Message-ID: <hello@sender.example>\r\n", "", 1)
-	if id(nameless) == id(nameless) {
+	if first, second := id(nameless), id(nameless); first == second {
 		t.Error("two messages without a Message-ID have the same id")
 	}
 }

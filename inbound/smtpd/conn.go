@@ -77,7 +77,7 @@ type conn struct {
 type transaction struct {
 	tx       inbound.Transaction // nil outside a transaction
 	mail     inbound.Mail
-	tried    int       // RCPT commands that the Handler or a limit decided
+	tried    int       // RCPT commands that the Handler decided
 	accepted int       // recipients
 	until    time.Time // end of TransactionTime, zero outside a transaction
 }

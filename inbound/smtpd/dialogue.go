@@ -109,7 +109,6 @@ func (c *conn) admit(cmd command) *status.Condition {
 		}
 	case "RCPT":
 		if c.accepted >= c.srv.cfg.Limits.Recipients {
-			c.tried++
 			return status.TooManyRecipients
 		}
 	}

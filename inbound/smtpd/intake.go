@@ -104,7 +104,7 @@ func (c *conn) readLines(in *intake, p *pace) error {
 		deadline := p.deadline()
 		if s.ambiguous {
 			ambiguous := status.AmbiguousEnd.Wrap("data", nil)
-			in.drop(ambiguous)
+			in.drop(ambiguous) // what will be refused needs no room
 			if done || in.tooFar() {
 				return ambiguous
 			}

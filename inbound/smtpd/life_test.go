@@ -355,3 +355,56 @@ func TestServeTellsWhyItEnds(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The last reply gets through to a client that is still sending: a plain close would
+// reset the connection and take the reply away.
+func TestTheLastReplyReachesAClientThatIsStillSending(t *testing.T) {
+	rest := strings.Repeat(strings.Repeat("x", 78)+"\r\n", 1<<20/80)
+	for _, secure := range []bool{false, true} {
+		for _, c := range []struct{ first, want string }{
+			{"DATA\r\n", "552 5.3.4"},
+			{"BDAT 100000000 LAST\r\n", "552 5.3.4"},
+			{"BDAT x\r\n", "521 5.5.4"},
+		} {
+			r := start(t, func(c *Config) { c.Limits.MessageSize = 100 })
+			cl := r.dial().hello()
+			if secure {
+				cl.startTLS()
+			}
+			cl.envelope().send(c.first)
+			if strings.HasPrefix(c.first, "DATA") {
+				cl.want("", "354")
+			}
+			if _, err := io.WriteString(cl.nc, rest); err != nil {
+				t.Errorf("tls %v, %q: the rest: %v", secure, c.first, err)
+			}
+			if got, end := cl.reply(), cl.reply(); !strings.HasPrefix(got, c.want) || end != "EOF" {
+				t.Errorf("tls %v, %q: got %q, %q", secure, c.first, got, end)
+			}
+		}
+	}
+}
+
+// closing is a Handler whose transactions take long to close.
+type closing struct {
+	failing
+	wait chan struct{}
+}
+
+type closingTx struct {
+	failingTx
+	wait chan struct{}
+}
+
+func (c closing) Mail(context.Context, inbound.Session, inbound.Mail) (inbound.Transaction, error) {
+	return closingTx{wait: c.wait}, nil
+}
+func (c closingTx) Close() { <-c.wait }
+
+func TestTheReplyDoesNotWaitForTheEndOfTheTransaction(t *testing.T) {
+	wait := make(chan struct{})
+	r := start(t, func(c *Config) { c.Handler = closing{wait: wait} })
+	c := r.dial().hello().envelope().want("DATA", "354").want("x\r\n.", "250 2.0.0")
+	close(wait)
+	c.want("QUIT", "221")
+}

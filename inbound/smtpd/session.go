@@ -65,7 +65,6 @@ func (s session) Data(io.Reader) (err error) {
 		return errDead
 	}
 	c.ended, c.final = true, true
-	c.until = time.Time{} // the time of the Handler isn't the client's
 	if in.err != nil {
 		return c.decline("data", in.err)
 	}

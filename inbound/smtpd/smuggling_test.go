@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 const (
@@ -57,12 +59,19 @@ func TestHarmlessDotsAreText(t *testing.T) {
 }
 
 func TestAnAmbiguousMessageWithoutTrueEndIsAnsweredToo(t *testing.T) {
-	r := start(t, nil)
-	c := r.dial().hello().envelope().want("DATA", "354 ")
-	c.send("body\n.\r\nMAIL FROM:<evil@b.test>\r\n").want("", ambiguous).want("", "EOF")
-	if n, _ := r.h.count(); n != 0 {
-		t.Errorf("%d messages", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		p, stop := startPiped(t, nil)
+		l, began := p.dial(), time.Now()
+		l.send(opening + "body\n.\r\nMAIL FROM:<evil@b.test>\r\n")
+		<-l.closed
+		if said := l.finish(); !strings.Contains(said, ambiguous) || time.Since(began) > ambiguousPause {
+			t.Errorf("said %q after %v", said, time.Since(began))
+		}
+		if n, _ := p.h.count(); n != 0 {
+			t.Errorf("%d messages", n)
+		}
+		stop()
+	})
 }
 
 func TestTheTrueEndIsFoundAtEachCut(t *testing.T) {

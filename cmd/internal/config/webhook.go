@@ -102,7 +102,7 @@ func (d *decoder) url(s *section, w *Webhook) {
 	if strings.Contains(authorityOf(v.text), "@") {
 		for name := range w.Headers {
 			if strings.EqualFold(name, "Authorization") {
-				d.fault(v.place, "%s: url holds a user and headers an Authorization; keep one", s.what)
+				d.warn(v.place, "%s: url holds a user and headers an Authorization; the header is sent", s.what)
 			}
 		}
 	}

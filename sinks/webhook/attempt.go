@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"sync"
@@ -39,8 +40,8 @@ func (d *delivery) backoff(time.Duration, time.Duration, int, *http.Response) ti
 	return wait
 }
 
-// RoundTrip makes one attempt, or two when the first one's connection was kept
-// alive and turns out to be dead. It returns the bare status.
+// RoundTrip makes one attempt, or two when a connection that was kept alive turns
+// out to be dead, once an event. It returns the bare status.
 func (d *delivery) RoundTrip(req *http.Request) (*http.Response, error) {
 	for {
 		if d.ctx.Err() != nil {
@@ -51,7 +52,8 @@ func (d *delivery) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, errNoAnswer
 		}
 		code, stale := d.attempt(req)
-		if stale && d.attempts == 1 {
+		if stale && !d.renewed {
+			d.renewed = true
 			continue
 		}
 		if code == 0 {
@@ -93,6 +95,8 @@ func (d *delivery) attempt(req *http.Request) (code int, stale bool) {
 		out.Host = s.host
 	}
 	body := &source{from: d.content.open(), failed: &t.source, done: make(chan struct{})}
+	// Without GetBody net/http can't send the request again behind our back, which it
+	// would do for one with an Idempotency-Key.
 	out.Body, out.ContentLength, out.GetBody = body, d.content.body.Size(), nil
 	defer func() { // nothing may read the event when the attempt is over
 		cancel()
@@ -103,7 +107,7 @@ func (d *delivery) attempt(req *http.Request) (code int, stale bool) {
 	if err != nil {
 		f := t.failure(err, ctx)
 		d.finish(f.classify(s.op(), s.target.hostPort()), start)
-		return 0, t.reused.Load() && !f.answered && !f.timedOut && !f.ended && !f.source && !isTimeout(err)
+		return 0, t.kept.Load() && !f.answered && !f.timedOut && !f.ended && !f.source && !isTimeout(err)
 	}
 	return d.answered(ctx, cancel, t, resp, start), false
 }
@@ -154,7 +158,7 @@ type tracer struct {
 	written  chan struct{} // closed when writing ended
 	whole    atomic.Bool   // it ended without error
 	answer   atomic.Bool
-	reused   atomic.Bool
+	kept     atomic.Bool // a connection of HTTP/1 that had been used before
 	dnsBegan atomic.Bool
 	dnsDone  atomic.Bool
 	tlsBegan atomic.Bool
@@ -165,7 +169,7 @@ type tracer struct {
 
 func (t *tracer) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
-		GotConn:              func(i httptrace.GotConnInfo) { t.reused.Store(i.Reused) },
+		GotConn:              func(i httptrace.GotConnInfo) { t.kept.Store(i.Reused && !isHTTP2(i.Conn)) },
 		GotFirstResponseByte: func() { t.answer.Store(true) },
 		DNSStart:             func(httptrace.DNSStartInfo) { t.dnsBegan.Store(true) },
 		DNSDone:              func(httptrace.DNSDoneInfo) { t.dnsDone.Store(true) },
@@ -182,6 +186,13 @@ func (t *tracer) trace() *httptrace.ClientTrace {
 			})
 		},
 	}
+}
+
+// isHTTP2 tells whether c carries many requests: one that breaks there says nothing
+// of the connection.
+func isHTTP2(c net.Conn) bool {
+	t, ok := c.(*tls.Conn)
+	return ok && t.ConnectionState().NegotiatedProtocol == "h2"
 }
 
 func (t *tracer) isWritten() bool { return t.whole.Load() }

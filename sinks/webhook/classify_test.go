@@ -9,6 +9,22 @@ import (
 	"mxhook/inbound/status"
 )
 
+func TestWhatIsIgnoredIsWarnedOf(t *testing.T) {
+	for _, c := range []struct {
+		code    int
+		replies []string
+		warned  bool
+	}{
+		{200, nil, false}, {200, []string{"550 5.7.1 no"}, true}, {500, []string{"550 5.7.1 no"}, false}, {500, []string{"no"}, true},
+		{500, []string{"421 4.3.2 bye"}, true}, {406, []string{"550 5.7.1 a", "550 5.7.1 b"}, true}, {500, []string{""}, true},
+	} {
+		_, warning := classify("test", answer{code: c.code, header: http.Header{"Smtp-Reply": c.replies}}, []int{406}, time.Now())
+		if (warning != "") != c.warned {
+			t.Errorf("%d %q: warning %q", c.code, c.replies, warning)
+		}
+	}
+}
+
 // FuzzClassify: whatever an app answers, the reply is one short printable line whose
 // codes belong together, a yes is a 2xx and nothing else, and what is tried again
 // is temporary.

@@ -147,15 +147,14 @@ func TestALargePayloadIsStreamed(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	for format, size := range map[webhook.Format]int{webhook.FormatRaw: 10 << 20, webhook.FormatMxhook: 3 << 20} {
-		s := newSink(t, webhook.Config{URL: server.URL, Format: format, Secrets: [][]byte{[]byte("key")}})
-		e := sinktest.NewEvent(size)
-		before := heap()
-		if o := s.Deliver(context.Background(), e); o.Err != nil {
-			t.Fatal(o.Err)
-		}
-		if n := int64(<-within) - int64(before); n > 1<<20 {
-			t.Errorf("%s: %d octets more on the heap within a payload of %d", format, n, size)
-		}
+	const size = 10 << 20
+	s := newSink(t, webhook.Config{URL: server.URL, Format: webhook.FormatRaw, Secrets: [][]byte{[]byte("key")}})
+	e := sinktest.NewEvent(size)
+	before := heap()
+	if o := s.Deliver(context.Background(), e); o.Err != nil {
+		t.Fatal(o.Err)
+	}
+	if n := int64(<-within) - int64(before); n > 1<<20 {
+		t.Errorf("%d octets more on the heap within a payload of %d", n, size)
 	}
 }

@@ -73,6 +73,7 @@ type delivery struct {
 	request  *retryablehttp.Request
 	content  content
 	attempts int
+	renewed  bool // a dead kept connection was replaced
 	last     result
 }
 

@@ -386,10 +386,7 @@ func TestTheLastReplyReachesAClientThatIsStillSending(t *testing.T) {
 }
 
 // closing is a Handler whose transactions take long to close.
-type closing struct {
-	failing
-	wait chan struct{}
-}
+type closing struct{ wait chan struct{} }
 
 type closingTx struct {
 	failingTx
@@ -403,7 +400,7 @@ func (c closingTx) Close() { <-c.wait }
 
 func TestTheReplyDoesNotWaitForTheEndOfTheTransaction(t *testing.T) {
 	wait := make(chan struct{})
-	r := start(t, func(c *Config) { c.Handler = closing{wait: wait} })
+	r := start(t, func(c *Config) { c.Handler = closing{wait} })
 	c := r.dial().hello().envelope().want("DATA", "354").want("x\r\n.", "250 2.0.0")
 	close(wait)
 	c.want("QUIT", "221")

@@ -63,6 +63,9 @@ func (t *transaction) Data(ctx context.Context, data *inbound.MailData) inbound.
 	if err == nil && inLoop(m.Message, t.parts.hostname) {
 		err = status.MailLoop.Wrap("count Received fields", nil)
 	}
+	if m.Results.Fault != nil {
+		t.log.Error("verification failed inside", "transaction", t.id, "error", m.Results.Fault)
+	}
 	answer := inbound.Answer{Err: err}
 	if err == nil {
 		m.Identity = identify(m, t.id).Sum()

@@ -35,7 +35,7 @@ func (x *examiner) examine(ctx context.Context, s inbound.Session, mail inbound.
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { m.Results = x.verify(ctx, s, mail, data) })
-	wg.Go(func() { m.Message = message.Parse(data, data.Size(), message.Options{}) })
+	wg.Go(func() { m.Message = message.Parse(data, data.Size(), message.Options{SMTPUTF8: mail.SMTPUTF8}) })
 	wg.Wait()
 	var err error
 	m.Cut, err = trace.Cut(data, m.Message, func(body string) bool { return authres.Claims(body, x.hostname) })

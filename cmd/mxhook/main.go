@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"os"
 )
 
@@ -48,6 +49,9 @@ func commands() []command {
 }
 
 func main() {
+	// net/http tells the standard log what a server said unasked, octet by octet. What
+	// is worth knowing of it is in our own log, in our own words.
+	log.SetOutput(io.Discard)
 	t := &terminal{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.LookupEnv}
 	os.Exit(run(context.Background(), t, os.Args[1:]))
 }

@@ -28,7 +28,7 @@ func runCheck(_ context.Context, t *terminal, args []string) int {
 	if !good {
 		return exitProblem
 	}
-	fmt.Fprintf(t.stdout, "%s: good: %d listeners, %d sinks, %d routes\n", *file, len(c.Listeners), len(c.Sinks), len(c.Routes))
+	fmt.Fprintf(t.stdout, "%s: good (listeners: %d, sinks: %d, routes: %d)\n", *file, len(c.Listeners), len(c.Sinks), len(c.Routes))
 	return exitGood
 }
 

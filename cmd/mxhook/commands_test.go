@@ -123,7 +123,7 @@ routes:
 
 func TestCheckOfAGoodConfiguration(t *testing.T) {
 	got := runCommand(t, "", "check", "-c", writeFile(t, "mxhook.yaml", goodConfig))
-	if got.status != 0 || !strings.Contains(got.stdout, "1 sinks, 3 routes") {
+	if got.status != 0 || !strings.Contains(got.stdout, "sinks: 1, routes: 3") {
 		t.Errorf("%+v", got)
 	}
 }

@@ -65,7 +65,7 @@ func TestUsage(t *testing.T) {
 		{"unknown flag", []string{"version", "--nonsense"}, 2, "", "flag provided but not defined"},
 		{"too many arguments", []string{"version", "now"}, 2, "", `unexpected argument "now"`},
 		{"too few arguments", []string{"inspect"}, 2, "", "an argument is missing"},
-		{"version", []string{"version"}, 0, "mxhook devel, commit ", ""},
+		{"version", []string{"version"}, 0, ", commit ", ""},
 		{"a flag of a later version", []string{"check", "--effective", "-c", "x"}, 2, "", "not available in this version"},
 		{"check nothing", []string{"check"}, 2, "", "which configuration"},
 		{"check a missing file", []string{"check", "-c", "/nonexistent/mxhook.yaml"}, 1, "/nonexistent/mxhook.yaml", ""},

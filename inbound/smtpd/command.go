@@ -25,11 +25,11 @@ type command struct {
 // transaction allows addresses beyond ASCII in RCPT. It is pure: what depends on the
 // state of the session is decided in conn.admit.
 func parse(line []byte, smtputf8 bool) command {
-	if hasControl(line) {
-		return malformed(line, status.UnknownCommand)
-	}
 	verb, arg := cutVerb(line)
 	cmd := command{verb: verb}
+	if hasControl(line) {
+		arg = "\x00" // no argument of any command: each has its own word for that
+	}
 	switch cmd.verb {
 	case "EHLO", "HELO":
 		cmd.helo = arg
@@ -47,6 +47,9 @@ func parse(line []byte, smtputf8 bool) command {
 			cmd.fault = status.BadArguments
 		}
 	case "NOOP", "HELP", "VRFY":
+		if hasControl(line) {
+			cmd.fault = status.BadArguments
+		}
 	case "EXPN", "ETRN", "TURN", "ATRN", "SEND", "SOML", "SAML", "AUTH":
 		cmd.fault = status.NotImplemented
 	default:

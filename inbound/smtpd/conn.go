@@ -25,7 +25,7 @@ const (
 	dataBuffer    = 64 << 10 // octets read at once in the data phase
 	lingerTime    = time.Second
 	lingerOctets  = 4 << 20
-	handshakeTime = time.Minute
+	handshakeTime = time.Minute // or the time for a command, if that is shorter
 )
 
 var (
@@ -58,13 +58,14 @@ type conn struct {
 	upgrade       bool              // STARTTLS was accepted: the dialogue ends and TLS begins
 
 	// What go-smtp will be asked, and what its reply means.
-	pushed  *command // a command that was read and must be read again
-	ended   bool     // the body was read; go-smtp's own reader must see an end too
-	final   bool     // go-smtp's next reply is the one to a message
-	cmd     command  // the command that go-smtp is working on
-	success []byte   // what the peer is told when go-smtp agrees; nothing when empty
-	decided *answer  // what the session decided, in the place of success
-	mute    bool     // go-smtp's next reply answers nobody
+	pushed   *command          // a command that was read and must be read again
+	ended    bool              // the body was read; go-smtp's own reader must see an end too
+	final    bool              // go-smtp's next reply is the one to a message
+	cmd      command           // the command that go-smtp is working on
+	success  []byte            // what the peer is told when go-smtp agrees; nothing when empty
+	promised *status.Condition // the row of success, nil for the greeting and EHLO
+	decided  *answer           // what the session decided, in the place of success
+	mute     bool              // go-smtp's next reply answers nobody
 
 	session inbound.Session
 	ehlo    bool // the client knows ESMTP

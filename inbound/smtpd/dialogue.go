@@ -72,7 +72,7 @@ func (c *conn) command() (command, error) {
 func (c *conn) aside(cmd command) bool {
 	switch {
 	case cmd.verb == "NOOP" && cmd.fault == nil:
-		c.say(appendReply(nil, status.Done.Reply()))
+		c.utter(answer{status.Done.Reply(), status.Done}, false)
 	case cmd.verb == "HELP" && cmd.fault == nil:
 		c.utter(answer{status.Help.Reply(), status.Help}, false)
 	case cmd.verb == "VRFY" && cmd.fault == nil:
@@ -181,25 +181,25 @@ func (c *conn) pass(cmd command) string {
 		c.expect(c.greeting())
 		return lineEHLO
 	case "MAIL":
-		c.expect(appendReply(nil, status.SenderAccepted.Reply()))
+		c.promise(status.SenderAccepted)
 		return lineMAIL
 	case "RCPT":
-		c.expect(appendReply(nil, status.RecipientAccepted.Reply()))
+		c.promise(status.RecipientAccepted)
 		return lineRCPT
 	case "DATA":
-		c.expect(appendReply(nil, status.StartMailInput.Reply()))
+		c.promise(status.StartMailInput)
 		return lineDATA
 	case "BDAT":
 		c.expect(nil)
 		return lineDATA
 	case "RSET":
-		c.expect(appendReply(nil, status.Done.Reply()))
+		c.promise(status.Done)
 		return lineRSET
 	case "QUIT":
-		c.expect(appendReply(nil, status.Bye.Reply()))
+		c.promise(status.Bye)
 		return lineQUIT
 	case "STARTTLS":
-		c.say(appendReply(nil, status.ReadyForTLS.Reply()))
+		c.utter(answer{status.ReadyForTLS.Reply(), status.ReadyForTLS}, false)
 		if c.flush() != nil {
 			c.dead = true
 		}
@@ -215,7 +215,12 @@ func (c *conn) greet() {
 }
 
 // expect sets what the peer is told when go-smtp's next reply is a good one.
-func (c *conn) expect(success []byte) { c.success = success }
+func (c *conn) expect(success []byte) { c.success, c.promised = success, nil }
+
+// promise is expect for a row of the table.
+func (c *conn) promise(cond *status.Condition) {
+	c.success, c.promised = appendReply(nil, cond.Reply()), cond
+}
 
 // greeting returns the reply to EHLO or HELO. Only what is wholly done is offered.
 func (c *conn) greeting() []byte {

@@ -138,7 +138,7 @@ func (c *conn) readChunks(in *intake, p *pace) error {
 		if in.err != nil {
 			c.utter(c.verdict("BDAT", in.err), false)
 		} else {
-			c.say(appendReply(nil, status.ChunkReceived.Reply()))
+			c.utter(answer{status.ChunkReceived.Reply(), status.ChunkReceived}, false)
 		}
 		waiting := time.Now()
 		next, err := c.nextChunk()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"strings"
@@ -282,7 +283,9 @@ func TestObserverCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := r.obs
-	if o.open != 1 || o.closed != 1 || o.octets != 7 || len(o.replied) != 3 || o.replied["delivered"] != 1 || o.replied["unknown_recipient"] != 1 || o.replied["unknown_command"] != 1 {
+	want := map[string]int{"sender_accepted": 1, "recipient_accepted": 1, "unknown_recipient": 1, "start_mail_input": 1,
+		"delivered": 1, "unknown_command": 1, "bye": 1}
+	if o.open != 1 || o.closed != 1 || o.octets != 7 || !maps.Equal(o.replied, want) {
 		t.Errorf("counted %d %d %d %v", o.open, o.closed, o.octets, o.replied)
 	}
 }

@@ -76,6 +76,9 @@ func (c *conn) settle(code int) {
 		c.utter(*decided, final)
 	case decided == nil && !final && (code/100 == 2 || code/100 == 3):
 		c.say(c.success)
+		if c.promised != nil {
+			c.srv.cfg.Observer.Replied(c.promised)
+		}
 	default:
 		c.log.Error("go-smtp disagrees", "code", code)
 		c.utter(answer{status.InternalError.Reply(), status.InternalError}, false)

@@ -96,8 +96,8 @@ type Config struct {
 type Observer interface {
 	ConnectionOpened(listener string)
 	ConnectionClosed(listener string)
-	// Replied is called once for each reply that comes from a Condition. Success of
-	// EHLO, MAIL, RCPT, NOOP, RSET and QUIT is not counted.
+	// Replied is called once for each reply of the table: all but the greeting and
+	// the reply to EHLO and HELO.
 	Replied(c *status.Condition)
 	// MessageReceived is called when a message has been read to its end.
 	MessageReceived(octets int64)

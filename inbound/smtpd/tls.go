@@ -13,10 +13,11 @@ import (
 func (c *conn) handshake() bool {
 	c.r, c.w, c.pushed = 0, 0, nil
 	c.session.HELO, c.ehlo = "", false
-	if !c.deadlineUnlessStopping(time.Now().Add(handshakeTime)) {
+	deadline := time.Now().Add(min(handshakeTime, c.srv.cfg.Limits.CommandTime))
+	if !c.deadlineUnlessStopping(deadline) {
 		return false
 	}
-	c.raw.SetWriteDeadline(time.Now().Add(handshakeTime))
+	c.raw.SetWriteDeadline(deadline)
 	t := tls.Server(c.raw, c.srv.tls)
 	if err := t.Handshake(); err != nil {
 		c.log.Info("TLS handshake failed", "error", err)

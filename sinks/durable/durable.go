@@ -97,9 +97,9 @@ func MkdirAll(dir string) error {
 }
 
 // IsStorage tells whether err says that the storage can't take more now: no space,
-// quota, I/O error, or a file system that turned read-only.
+// quota, file size limit, I/O error, or a file system that turned read-only.
 func IsStorage(err error) bool {
-	for _, e := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.EROFS, syscall.ENOMEM} {
+	for _, e := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG, syscall.EIO, syscall.EROFS, syscall.ENOMEM} {
 		if errors.Is(err, e) {
 			return true
 		}

@@ -107,7 +107,8 @@ func (d *delivery) attempt(req *http.Request) (code int, stale bool) {
 	if err != nil {
 		f := t.failure(err, ctx)
 		d.finish(f.classify(s.op(), s.target.hostPort()), start)
-		return 0, t.kept.Load() && !f.answered && !f.timedOut && !f.ended && !f.source && !isTimeout(err)
+		// A request that was written whole may be at work there: its repeat counts.
+		return 0, t.kept.Load() && !f.written && !f.answered && !f.timedOut && !f.ended && !f.source && !isTimeout(err)
 	}
 	return d.answered(ctx, cancel, t, resp, start), false
 }

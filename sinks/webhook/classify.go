@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"mxhook/inbound/status"
@@ -107,7 +108,11 @@ func needsBody(code int, h http.Header, rejectOn []int) bool {
 	return slices.Contains(rejectOn, code) && isPlainText(h)
 }
 
+// isPlainText tells whether the body can be read as it stands: text, and not packed.
 func isPlainText(h http.Header) bool {
+	if encoding := h.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return false
+	}
 	t, _, err := mime.ParseMediaType(h.Get("Content-Type"))
 	return err == nil && t == "text/plain"
 }

@@ -39,7 +39,7 @@ type Config struct {
 	Headers map[string]string // added to each request; what mxhook sets itself stays
 	Timeout time.Duration     // one attempt; default 25 s
 	// Attempts inside the budget, default 2. A connection that was kept alive and
-	// turns out to be dead is renewed once without counting.
+	// breaks before the request was written is renewed once without counting.
 	Attempts    int
 	Concurrency int          // requests at once, default 64
 	FanOut      sinks.FanOut // default FanOutMessage; a URL with captures is FanOutRecipient

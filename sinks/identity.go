@@ -44,7 +44,7 @@ func (id Identity) Sum() [sha256.Size]byte {
 func EventID(identity [sha256.Size]byte, route string, recipients []Recipient) string {
 	addresses := make([]string, 0, len(recipients))
 	for _, r := range recipients {
-		addresses = append(addresses, strings.ToLower(r.Path.String()))
+		addresses = append(addresses, r.Key())
 	}
 	slices.Sort(addresses)
 	h := sha256.New()

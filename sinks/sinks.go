@@ -4,6 +4,7 @@ package sinks
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"mxhook/inbound"
@@ -77,4 +78,15 @@ type Range struct{ Start, End int64 }
 type Recipient struct {
 	Path     inbound.Path
 	Captures map[string]string // nil when the pattern has none
+	// Canonical is one spelling for all of the same mailbox: lower case, the domain as
+	// A-labels without a final dot. Empty stands for the lower-case Path.
+	Canonical string
+}
+
+// Key returns what tells one recipient from another.
+func (r Recipient) Key() string {
+	if r.Canonical != "" {
+		return r.Canonical
+	}
+	return strings.ToLower(r.Path.String())
 }

@@ -254,6 +254,28 @@ func TestResendHasTheSameIDAndAnotherMessageAnother(t *testing.T) {
 	}
 }
 
+func TestOneMailboxInSeveralSpellingsIsOneRecipient(t *testing.T) {
+	a := startApp(t)
+	b := startBridge(t, fmt.Sprintf(`
+hostname: mx.in.example
+sinks:
+  app: {type: webhook, url: "%s", fan_out: recipient}
+routes:
+  - {recipient: "@bücher.example", deliver: [app]}
+`, a.URL))
+	ids := map[string]bool{}
+	for _, rcpts := range []string{"x@bücher.example X@xn--bcher-kva.example x@BÜCHER.example", "x@xn--bcher-kva.example.", "x@bücher.example"} {
+		m := mailing{server: b.smtp, helo: "mail.sender.example", from: "ann@sender.example", rcpts: strings.Fields(rcpts), utf8: true}
+		if _, err := m.send(t.Context(), strings.NewReader(smallMessage)); err != nil {
+			t.Fatal(err)
+		}
+		ids[a.next(t).document(t).ID] = true
+	}
+	if len(ids) != 1 || len(a.got) > 0 {
+		t.Errorf("%d ids and %d deliveries too many", len(ids), len(a.got))
+	}
+}
+
 func TestForgedResultsAreRemovedAndTold(t *testing.T) {
 	a := startApp(t)
 	b := startBridge(t, strings.ReplaceAll(interopConfig, "%URL%", a.URL))

@@ -3,7 +3,6 @@ package delivery
 import (
 	"crypto/sha256"
 	"slices"
-	"strings"
 	"time"
 
 	"mxhook/inbound"
@@ -87,10 +86,10 @@ func groups(orders []Order) []*group {
 	return slices.DeleteFunc(all, func(g *group) bool { return len(g.recipients) == 0 })
 }
 
-// add takes the recipients that are not there yet, without regard to case.
+// add takes the recipients that are not there yet.
 func (g *group) add(recipients []sinks.Recipient) {
 	for _, r := range recipients {
-		if key := strings.ToLower(r.Path.String()); !g.known[key] {
+		if key := r.Key(); !g.known[key] {
 			g.known[key] = true
 			g.recipients = append(g.recipients, r)
 		}

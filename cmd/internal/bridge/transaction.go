@@ -118,6 +118,13 @@ type group struct {
 	recipients []sinks.Recipient
 }
 
+// canonical returns the one spelling of a mailbox: however its domain is written, it
+// is the same recipient.
+func canonical(p inbound.Path) string {
+	p.Domain = routing.Domain(p.Domain)
+	return strings.ToLower(p.String())
+}
+
 // groupByRoute collects the recipients of each route, in the order in which they
 // came.
 func groupByRoute(matches []routing.Match) []*group {
@@ -130,7 +137,7 @@ func groupByRoute(matches []routing.Match) []*group {
 			byName[m.Rule.Name] = g
 			groups = append(groups, g)
 		}
-		g.recipients = append(g.recipients, sinks.Recipient{Path: m.Path, Captures: m.Captures})
+		g.recipients = append(g.recipients, sinks.Recipient{Path: m.Path, Captures: m.Captures, Canonical: canonical(m.Path)})
 	}
 	return groups
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"hash"
 	"io"
+	"io/fs"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -20,7 +21,7 @@ type Store struct {
 }
 
 // NewStore returns a Store that puts what is larger than threshold octets into
-// files in dir, which must exist when the first one is needed. A file has no name
+// files in dir, which is made when it is missing. A file has no name
 // as soon as it is open, so that a crash leaves nothing behind.
 func NewStore(dir string, threshold int64) *Store {
 	return &Store{dir: dir, threshold: threshold}
@@ -92,6 +93,11 @@ func (b *Buffer) keep(p []byte) error {
 // spill moves what is in memory to a file without a name.
 func (b *Buffer) spill() error {
 	f, err := os.CreateTemp(b.store.dir, "message-*.tmp")
+	if errors.Is(err, fs.ErrNotExist) { // somebody tidied the folder away
+		if err = os.MkdirAll(b.store.dir, 0o700); err == nil {
+			f, err = os.CreateTemp(b.store.dir, "message-*.tmp")
+		}
+	}
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/iotest"
 
@@ -80,14 +81,18 @@ func TestNewMailDataEqualsAWrittenOne(t *testing.T) {
 }
 
 func TestADiskErrorIsKeptAndNothingIsLeft(t *testing.T) {
-	s := inbound.NewStore(filepath.Join(t.TempDir(), "missing"), 4)
+	dir := filepath.Join(t.TempDir(), "tmp")
+	s := inbound.NewStore(dir, 4)
 	b := s.NewBuffer(0)
 	if _, err := b.Write([]byte("1234")); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(dir, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	_, first := b.Write([]byte("5"))
-	if !errors.Is(first, os.ErrNotExist) {
-		t.Fatalf("write without a folder: %v", first)
+	if !errors.Is(first, syscall.ENOTDIR) {
+		t.Fatalf("write where no folder can be: %v", first)
 	}
 	if _, err := b.Write([]byte("6")); err != first {
 		t.Errorf("a later write: %v", err)
@@ -100,6 +105,22 @@ func TestADiskErrorIsKeptAndNothingIsLeft(t *testing.T) {
 	}
 	if s.InMemory() != 0 {
 		t.Errorf("%d octets are held", s.InMemory())
+	}
+}
+
+func TestAMissingFolderIsMade(t *testing.T) {
+	s := inbound.NewStore(filepath.Join(t.TempDir(), "state", "tmp"), 4)
+	b := s.NewBuffer(0)
+	if _, err := b.Write([]byte("12345")); err != nil {
+		t.Fatal(err)
+	}
+	d, err := b.Freeze()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Release()
+	if p, err := io.ReadAll(d.Open()); err != nil || string(p) != "12345" {
+		t.Errorf("%q %v", p, err)
 	}
 }
 

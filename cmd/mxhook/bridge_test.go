@@ -347,8 +347,18 @@ func TestLargeMessageGoesThroughAFileAndLeavesNone(t *testing.T) {
 	if left, _ := os.ReadDir(filepath.Join(state, "tmp")); len(left) > 0 {
 		t.Errorf("%d files are left", len(left))
 	}
+	// A folder that somebody removed is made again.
+	if err := os.RemoveAll(filepath.Join(state, "tmp")); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.send(t, "ann@sender.example", "support@in.example", big); !strings.HasPrefix(got, "250 ") {
+		t.Errorf("without the folder: %q", got)
+	}
 	// When the file can't be written, the sender keeps the message.
 	if err := os.RemoveAll(filepath.Join(state, "tmp")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(state, "tmp"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if got := b.send(t, "ann@sender.example", "support@in.example", big); !strings.HasPrefix(got, "452 4.3.1 ") {

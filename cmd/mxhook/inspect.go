@@ -30,7 +30,7 @@ func runInspect(ctx context.Context, t *terminal, args []string) int {
 	f.StringVar(&in.ip, "ip", "127.0.0.1", "the client's `ADDR`")
 	f.StringVar(&in.helo, "helo", "localhost", "the `NAME` that the client gave in EHLO")
 	f.StringVar(&in.hostname, "hostname", "", "our `NAME`: the authserv-id")
-	f.BoolVar(&in.verify, "verify", false, "do the DNS look-ups and fill in `authentication`")
+	f.BoolVar(&in.verify, "verify", false, "do the DNS look-ups and fill in what the payload says under authentication")
 	f.StringVar(&in.resolver, "resolver", "", "the name server for --verify, `HOST:PORT`; by default the system's")
 	f.StringVar(&in.time, "time", "", "the clock for signatures, `RFC3339`; by default now")
 	f.later("why", "print every method's reasoning")
@@ -39,7 +39,7 @@ func runInspect(ctx context.Context, t *terminal, args []string) int {
 		return status
 	}
 	if *format != "mxhook" && *format != "raw" {
-		return f.fail("format %q is not available in this version; mxhook and raw are", *format)
+		return f.fail("format %q is not available in this version; these are: mxhook, raw", *format)
 	}
 	content, err := readMessage(t, files[0])
 	if err != nil {
@@ -54,7 +54,7 @@ func runInspect(ctx context.Context, t *terminal, args []string) int {
 			return f.fail("%v", err)
 		}
 	}
-	return exitGood
+	return in.status
 }
 
 // inspection is the envelope and the circumstances that the flags give.
@@ -66,6 +66,7 @@ type inspection struct {
 	hostname, resolver string
 	time               string
 	verify             bool
+	status             int // exitProblem once a recipient was refused
 }
 
 // events makes the events that sinks would get. The envelope is taken as given,
@@ -81,6 +82,9 @@ func (in *inspection) events(ctx context.Context, content []byte) ([]*sinks.Even
 	}
 	o := bridge.Options{}
 	if in.resolver != "" {
+		if _, err := netip.ParseAddrPort(in.resolver); err != nil {
+			return nil, fmt.Errorf("--resolver %q: an IP address with a port is wanted, such as 127.0.0.1:53 or [::1]:53", in.resolver)
+		}
 		o.Resolver = dns.New(dns.Config{Servers: []string{in.resolver}})
 	}
 	if in.time != "" {
@@ -92,6 +96,10 @@ func (in *inspection) events(ctx context.Context, content []byte) ([]*sinks.Even
 	}
 	reversePath, rcpts := in.envelope(content, c.Hostname)
 	return bridge.Inspect(ctx, c, o, bridge.Inspection{
+		Unrouted: *in.file == "",
+		Refused: func(p inbound.Path, reply string) {
+			in.status = in.f.fail("recipient <%s> is refused: %s", p, reply)
+		},
 		Session:    inbound.Session{ID: "inspect", RemoteIP: ip.Unmap(), LocalName: c.Hostname, HELO: in.helo},
 		Mail:       inbound.Mail{ReversePath: reversePath, Protocol: "ESMTP", SMTPUTF8: isUTF8(reversePath, rcpts)},
 		Recipients: rcpts, Data: inbound.NewMailData(content), Verify: in.verify,

@@ -18,6 +18,9 @@ import (
 // way: a webhook may answer after the sender was told to come back.
 const drainTime = 30 * time.Second
 
+// sameSignal is how long after the first another signal to end is taken for the same.
+const sameSignal = 2 * time.Second
+
 // runServe runs the bridge until SIGTERM or SIGINT, or until ctx ends.
 func runServe(ctx context.Context, t *terminal, args []string) int {
 	f := newFlags(t, "serve")
@@ -120,14 +123,20 @@ func (s *server) reload(b *bridge.Bridge) {
 	}
 }
 
-// drain ends the bridge. Another signal ends it at once.
+// drain ends the bridge. Another signal ends it at once, but for one that comes with
+// the first: supervisors signal the process and its group.
 func (s *server) drain(b *bridge.Bridge, c *config.Config, signals <-chan os.Signal) int {
 	ctx, cancel := context.WithTimeout(context.Background(), c.Delivery.Budget+drainTime)
 	defer cancel()
+	began := time.Now()
 	go func() {
-		for sig := range signals {
-			if sig != syscall.SIGHUP {
-				cancel()
+		for {
+			select {
+			case sig := <-signals:
+				if sig != syscall.SIGHUP && time.Since(began) > sameSignal {
+					cancel()
+				}
+			case <-ctx.Done():
 				return
 			}
 		}

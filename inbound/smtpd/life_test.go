@@ -248,7 +248,7 @@ func TestTransactionsDoNotOverlap(t *testing.T) {
 
 // A disk that is full is temporary, and the body doesn't run as commands.
 func TestAFullDiskIsTemporary(t *testing.T) {
-	r := start(t, func(c *Config) { c.Store = inbound.NewStore("/nonexistent", 10) })
+	r := start(t, func(c *Config) { c.Store = inbound.NewStore("/dev/null/tmp", 10) })
 	c := r.dial().hello().envelope().want("DATA", "354")
 	c.send(strings.Repeat("NOOP\r\n", 1000)).want(".", "452 4.3.1 insufficient storage").want("NOOP", "250 2.0.0 OK")
 	c.envelope().send("BDAT 6\r\nNOOP\r\nBDAT 6\r\nNOOP\r\nBDAT 6 LAST\r\nNOOP\r\nVRFY x\r\n")

@@ -1,8 +1,10 @@
 package smtpd
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/emersion/go-smtp"
 
@@ -15,6 +17,12 @@ type answer struct {
 	reply status.Reply
 	cond  *status.Condition
 }
+
+// The stages at which the Handler decides.
+const (
+	stageRCPT   = "RCPT"
+	stageAnswer = "answer"
+)
 
 // maxText keeps a reply line below the 512 octets of RFC 5321 4.5.3.1.5.
 const maxText = 400
@@ -35,7 +43,11 @@ func (c *conn) verdict(stage string, err error) answer {
 	if a.reply.Text = status.CleanText(a.reply.Text, maxText); a.reply.Text == "" {
 		a.reply.Text = a.cond.Reply().Text
 	}
-	c.log.Info("refused", "stage", stage, "condition", a.cond.Name(), "reply", a.reply.String(), "error", err)
+	level := slog.LevelInfo
+	if stage == stageRCPT || stage == stageAnswer { // the Handler's decisions are its own to tell
+		level = slog.LevelDebug
+	}
+	c.log.Log(context.Background(), level, "refused", "stage", stage, "condition", a.cond.Name(), "reply", a.reply.String(), "error", err)
 	return a
 }
 
@@ -48,7 +60,7 @@ func (c *conn) decline(stage string, err error) error {
 // accept decides the current message by the Handler's Answer.
 func (c *conn) accept(a inbound.Answer) error {
 	if a.Err != nil {
-		return c.decline("data", a.Err)
+		return c.decline(stageAnswer, a.Err)
 	}
 	r := a.Reply()
 	if r.Text = status.CleanText(r.Text, maxText); r.Text == "" {

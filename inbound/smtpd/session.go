@@ -43,7 +43,7 @@ func (s session) Rcpt(string, *smtp.RcptOptions) (err error) {
 	defer c.catch(&err)
 	c.tried++
 	if err := c.tx.Rcpt(c.srv.ctx, c.cmd.path); err != nil {
-		return c.decline("RCPT", err)
+		return c.decline(stageRCPT, err)
 	}
 	c.accepted++
 	return nil

@@ -108,6 +108,9 @@ func (b *Bridge) Start() error {
 		})
 		b.log.Info("listening", "address", l.ln.Addr().String(), "version", b.options.Version)
 	}
+	if b.admin != nil {
+		b.log.Info("admin address", "address", b.admin.Addr().String())
+	}
 	b.ready.Store(true)
 	return nil
 }

@@ -3,7 +3,6 @@ package bridge
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -77,11 +76,14 @@ type Inspection struct {
 	Recipients []inbound.Path
 	Data       *inbound.MailData
 	Verify     bool // do the look-ups of verification
+	// Unrouted takes every recipient as it is, for the first route, unasked.
+	Unrouted bool
+	// Refused is told of each recipient that no route takes.
+	Refused func(forwardPath inbound.Path, reply string)
 }
 
 // Inspect returns the events that a message would make: one for each route that
-// takes a recipient and doesn't discard it. Nothing is delivered. The
-// error tells which recipient is refused, and how.
+// takes a recipient and doesn't discard it. Nothing is delivered.
 func Inspect(ctx context.Context, c *config.Config, o Options, in Inspection) ([]*sinks.Event, error) {
 	table, faults := routing.Compile(c.Routes, routing.Options{Hostname: c.Hostname})
 	if table == nil {
@@ -96,13 +98,9 @@ func Inspect(ctx context.Context, c *config.Config, o Options, in Inspection) ([
 		return nil, err
 	}
 	m.Identity = identify(m, "inspect").Sum()
-	var matches []routing.Match
-	for _, path := range in.Recipients {
-		d := table.Recipient(in.Mail.ReversePath, path)
-		if d.Err != nil {
-			return nil, fmt.Errorf("recipient <%s> is refused: %s", path, status.ReplyOf(d.Err))
-		}
-		matches = append(matches, d.Matches...)
+	matches := in.route(table, c.Routes)
+	if len(matches) == 0 {
+		return nil, errors.New("no recipient is left")
 	}
 	var events []*sinks.Event
 	for _, g := range groupByRoute(matches) {
@@ -112,4 +110,20 @@ func Inspect(ctx context.Context, c *config.Config, o Options, in Inspection) ([
 		events = append(events, m.Event(g.rule.Name, g.recipients))
 	}
 	return events, nil
+}
+
+// route asks the table for each recipient.
+func (in *Inspection) route(table *routing.Table, rules []routing.Rule) (matches []routing.Match) {
+	for _, path := range in.Recipients {
+		if in.Unrouted {
+			matches = append(matches, routing.Match{Rule: &rules[0], Path: path})
+			continue
+		}
+		d := table.Recipient(in.Mail.ReversePath, path)
+		if d.Err != nil {
+			in.Refused(path, status.ReplyOf(d.Err).String())
+		}
+		matches = append(matches, d.Matches...)
+	}
+	return matches
 }

@@ -154,6 +154,14 @@ func (t *transaction) logAnswer(m delivery.Mail, a inbound.Answer, took time.Dur
 		"transaction", t.id, "reply", a.Reply().String(), "remote_ip", t.session.RemoteIP,
 		"reverse_path", t.mail.ReversePath.String(), "recipients", t.recipients,
 		"message_id", m.Message.MessageID, "size", m.Data.Size(),
-		"from_verified", m.Results.FromVerified, "dmarc", m.Results.DMARC.Result, "spf", m.Results.SPF.Result,
+		"cause", cause(a.Err), "from_verified", m.Results.FromVerified, "dmarc", m.Results.DMARC.Result, "spf", m.Results.SPF.Result,
 		"defects", len(m.Message.Defects), "took", took)
+}
+
+// cause names the condition behind a reply; the sinks' own words stand in their lines.
+func cause(err error) string {
+	if err == nil {
+		return ""
+	}
+	return status.ConditionOf(err).Name()
 }

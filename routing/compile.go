@@ -105,10 +105,7 @@ func (c *compiler) rule(i int, r Rule) {
 	}
 	c.patterns = append(c.patterns, patterns)
 	c.checkCaptures(i, r, patterns)
-	unnamed := func(p *pattern) bool { return p == nil || len(p.domains) == 0 }
-	if len(r.Domains) > 0 && len(r.Recipient) > 0 && !slices.ContainsFunc(patterns, unnamed) {
-		c.warn(i, "domains", -1, "domains limits nothing here, since every recipient of the route names its own domain")
-	}
+	c.checkFits(i, r, patterns)
 	for k, s := range r.Sender {
 		p, err := parseSender(s)
 		if err != nil {
@@ -181,6 +178,29 @@ func (c *compiler) checkCaptures(i int, r Rule, patterns []*pattern) {
 			c.fault(i, "recipient", k, "recipient %q captures %s, but the first alternative captures %s; a sink of this route needs captures, so all alternatives must have the same",
 				r.Recipient[k], nameList(p.names), nameList(patterns[0].names))
 		}
+	}
+}
+
+// checkFits wants every alternative to match in one of the rule's domains, and tells
+// of domains that no alternative is in.
+func (c *compiler) checkFits(i int, r Rule, patterns []*pattern) {
+	unnamed := func(p *pattern) bool { return p == nil || len(p.domains) == 0 }
+	if len(r.Domains) > 0 && len(r.Recipient) > 0 && !slices.ContainsFunc(patterns, unnamed) {
+		also := ""
+		for _, d := range c.served[i] {
+			if !slices.ContainsFunc(patterns, func(p *pattern) bool { return slices.Contains(p.domains, d) }) {
+				also = fmt.Sprintf("; %s is served, but no recipient of the route is in it", d)
+				break
+			}
+		}
+		c.warn(i, "domains", -1, "domains limits nothing here, since every recipient of the route names its own domain%s", also)
+	}
+	for k, p := range patterns {
+		if p == nil || len(p.domains) > 0 || len(c.served[i]) == 0 || slices.ContainsFunc(c.served[i], p.fits) {
+			continue
+		}
+		c.fault(i, "recipient", k, "recipient %q matches in none of the route's domains (%s); list a domain that fits it, or write the domain out and remove domains",
+			r.Recipient[k], strings.Join(c.served[i], ", "))
 	}
 }
 

@@ -11,6 +11,7 @@ func TestFaults(t *testing.T) {
 	app := []string{"app"}
 	catchAll := Rule{Name: "rest", Recipient: []string{"@in.example"}, Deliver: app}
 	to := func(recipient ...string) Rule { return Rule{Name: "x", Recipient: recipient, Deliver: app} }
+	other := func(recipient ...string) Rule { return Rule{Name: "y", Recipient: recipient, Deliver: app} }
 	from := func(r Rule, sender ...string) Rule { r.Sender = sender; return r }
 	in := func(r Rule, domains ...string) Rule { r.Domains = domains; return r }
 	goesOn := func(r Rule) Rule { r.Continue = true; return r }
@@ -77,7 +78,27 @@ func TestFaults(t *testing.T) {
 		{"sender does not make a taken route reachable", []Rule{catchAll, from(to("a@in.example"), "@x.example")}, []string{"1 recipient -1 never reached"}},
 		{"same sender", []Rule{from(to("a@in.example"), "@x.example"), from(Rule{Name: "y", Recipient: []string{"a@in.example"}, Deliver: app}, "@X.example"), catchAll}, []string{"1 recipient -1 never reached"}},
 		{"former reject takes too", []Rule{rejects("a*@in.example"), {Name: "y", Recipient: []string{"ab@in.example"}, Deliver: app}, catchAll}, []string{"1 recipient -1 never reached"}},
+		{"pattern that a wider one holds", []Rule{to("s*@in.example"), other("sup+{t}@in.example"), catchAll}, []string{"1 recipient -1 never reached"}},
+		{"capture that a wider one holds", []Rule{to("support+{t}@in.example"), other("Support+vip-{t}@in.example"), catchAll}, []string{"1 recipient -1 never reached"}},
+		{"text in the middle that a wider pattern holds", []Rule{to("*+*@in.example"), other("sales+{t}@in.example"), catchAll}, []string{"1 recipient -1 never reached"}},
+		{"expression that a wider one holds", []Rule{to(`/.*@in\.example/`), other(`/s.*@in\.example/`)}, []string{"1 recipient -1 never reached"}},
+		{"pattern that an expression holds", []Rule{to(`/s(?P<x>.+)@in\.example/`), other("su*@in.example"), catchAll}, []string{"1 recipient -1 never reached"}},
+		{"expression that a pattern holds", []Rule{to("s*@in.example"), other(`/su.*@in\.example/`), catchAll}, []string{"1 recipient -1 never reached"}},
+		{"pattern that a wider one of wild domains holds", []Rule{in(to("s*@{t}.example"), "in.example", "two.example"), in(other("su*@*n.example", "su*@two.*"), "in.example", "two.example"), catchAll, {Name: "z", Recipient: []string{"@two.example"}, Deliver: app}}, []string{"1 recipient -1 never reached"}},
+		{"wider pattern with a wider sender", []Rule{from(to("s*@in.example"), "*@*.x.example", "@y.example"), from(other("sup*@in.example"), "bob@a.x.example", "b*@y.example"), catchAll}, []string{"1 recipient -1 never reached"}},
 
+		{"pattern that fits none of its domains", []Rule{in(to("x@{t}.a.example"), "a.example", "b.example"), {Name: "y", Recipient: []string{"@a.example", "@b.example"}, Deliver: app}},
+			[]string{"0 recipient 0 matches in none of the route's domains (a.example, b.example); list a domain that fits it"}},
+		{"expression that fits none of its domains", []Rule{in(to(`/.*@sub-in.example/`, `/.*@in.example/`), "in.example")}, []string{"0 recipient 0 matches in none of the route's domains"}},
+
+		{"reachable: narrower pattern first", []Rule{to("sup+{t}@in.example"), other("s*@in.example"), catchAll}, nil},
+		{"reachable: capture does not take an @, * does", []Rule{to("s{x}@in.example"), other("s{x}*@in.example"), catchAll}, nil},
+		{"reachable: expression that minds case", []Rule{to(`/(?-i:s.*)@in\.example/`), other("su*@in.example"), catchAll}, nil},
+		{"reachable: wider pattern with a narrower sender", []Rule{from(to("s*@in.example"), "b*@y.example"), from(other("sup*@in.example"), "*@y.example"), catchAll}, nil},
+		{"reachable: a sender's @ in its local part is not that of the domain", []Rule{from(to("s*@in.example"), "x@*"), from(other("sup*@in.example"), "x@y@z.example"), catchAll}, nil},
+		{"reachable: wider pattern of another domain", []Rule{in(to("s*@a*"), "in.example", "a.example"), other("su*@in.example"), catchAll, {Name: "z", Recipient: []string{"@a.example"}, Deliver: app}}, nil},
+		{"reachable: two former routes take it together", []Rule{to("s@in.example"), other("s{x}@in.example"), {Name: "z", Recipient: []string{"s*@in.example"}, Deliver: app}, catchAll}, nil},
+		{"reachable: postmaster of a domain that only domains name", []Rule{catchAll, in(to("a@in.example"), "two.example")}, []string{"1 domains -1 warning limits nothing"}},
 		{"reachable: former route continues", []Rule{goesOn(catchAll), to("a@in.example")}, nil},
 		{"reachable: former route has a sender", []Rule{from(catchAll, "@x.example"), to("a@in.example")}, nil},
 		{"reachable: former route has another sender", []Rule{from(catchAll, "@x.example"), from(to("a@in.example"), "@x.example", "@y.example")}, nil},
@@ -91,7 +112,9 @@ func TestFaults(t *testing.T) {
 		{"discard after a continue", []Rule{goesOn(catchAll), {Name: "y", Recipient: []string{"a@in.example"}, Discard: true}}, nil},
 
 		{"postmaster has nobody", []Rule{rejects("a@in.example")}, []string{"0 recipient -1 nothing takes postmaster@in.example"}},
-		{"postmaster of a domain that only domains name", []Rule{catchAll, in(to("a@in.example", "a@two.example"), "two.example", "three.example")},
+		{"postmaster of a domain that only domains name", []Rule{in(to("a@in.example", "a@two.example"), "two.example", "three.example")},
+			[]string{"0 domains -1 warning names its own domain; three.example is served, but no recipient of the route is in it"}},
+		{"postmaster of a domain that only domains name, and none delivers there", []Rule{catchAll, in(rejects("a@two.example"), "three.example"), {Name: "z", Recipient: []string{"@two.example"}, Deliver: app}},
 			[]string{"1 domains -1 warning limits nothing", "1 recipient -1 nothing takes postmaster@three.example"}},
 		{"postmaster only where captures are needed", []Rule{{Name: "x", Recipient: []string{"a+{b}@in.example"}, Deliver: app, NeedsCaptures: true}}, []string{"0 recipient -1 nothing takes postmaster@in.example"}},
 		{"postmaster is taken by a pattern with captures", []Rule{{Name: "x", Recipient: []string{"{b}@in.example"}, Deliver: app, NeedsCaptures: true}}, nil},
@@ -199,6 +222,20 @@ rest: not asked: route "tickets" ended the search
 			}
 		})
 	}
+	t.Run("a postmaster whom the first route rejects", func(t *testing.T) {
+		table := mustCompile(t, "", Rule{Name: "no", Recipient: []string{"postmaster@in.example"}, Reject: rejectReply}, Rule{Name: "bob", Recipient: []string{"bob@in.example"}})
+		steps := table.Explain(path(t, ""), path(t, "postmaster@in.example"))
+		if len(steps) != 3 || !steps[2].Taken || !strings.HasSuffix(steps[0].Text, "its reject has no effect, since postmaster is always accepted") {
+			t.Errorf("got %+v", steps)
+		}
+	})
+	t.Run("a postmaster of a domain that only domains name", func(t *testing.T) {
+		table := mustCompile(t, "", Rule{Name: "bob", Recipient: []string{"bob@in.example"}, Domains: []string{"x.example"}})
+		steps := table.Explain(path(t, ""), path(t, "postmaster@x.example"))
+		if len(steps) != 2 || !steps[1].Taken || steps[0].Text != `x.example is one of its domains, but not that of "bob@in.example"` {
+			t.Errorf("got %+v", steps)
+		}
+	})
 	t.Run("a postmaster whom nobody matches", func(t *testing.T) {
 		table := mustCompile(t, "", Rule{Name: "bob", Recipient: []string{"bob@in.example"}})
 		steps := table.Explain(path(t, ""), path(t, "postmaster"))

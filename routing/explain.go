@@ -44,7 +44,7 @@ func (t *Table) Explain(reversePath, forwardPath inbound.Path) []Step {
 			s.Text = fmt.Sprintf("recipient %q matches, but sender %s does not match %s", r.Recipient[h.alternative], angle(reversePath), quoteList(r.Sender))
 		default:
 			s.Captures, s.Taken = h.captures, took(d, &r.Rule)
-			s.Text = fmt.Sprintf("recipient %q matches%s: %s", r.Recipient[h.alternative], captureText(h.captures), whatThen(r, d, h.captures))
+			s.Text = fmt.Sprintf("recipient %q matches%s: %s", r.Recipient[h.alternative], captureText(h.captures), whatThen(r, d, h.captures, slices.ContainsFunc(steps, func(s Step) bool { return s.Taken })))
 			if _, bad := badCapture(h.captures); bad || !r.Continue {
 				ended = r.Name
 			}
@@ -92,8 +92,11 @@ func took(d Decision, r *Rule) bool {
 
 func (t *Table) whyNot(i int, a address) string {
 	r := &t.rules[i]
-	if r.AnyDomain || t.servesDomain(i, a.domain) {
+	switch {
+	case r.AnyDomain || t.servesDomain(i, a.domain):
 		return fmt.Sprintf("local part %q does not match %s", a.local, quoteList(r.Recipient))
+	case slices.ContainsFunc(r.Domains, func(d string) bool { return Domain(d) == a.domain }):
+		return fmt.Sprintf("%s is one of its domains, but not that of %s", a.domain, quoteList(r.Recipient))
 	}
 	return fmt.Sprintf("domain %s is not one of its domains", a.domain)
 }
@@ -109,18 +112,22 @@ func (t *Table) servesDomain(i int, domain string) bool {
 		if slices.Contains(p.domains, domain) {
 			return true
 		}
-		if len(p.domains) == 0 && slices.ContainsFunc(r.Domains, func(d string) bool { return Domain(d) == domain }) {
+		if len(p.domains) == 0 && p.fits(domain) && slices.ContainsFunc(r.Domains, func(d string) bool { return Domain(d) == domain }) {
 			return true
 		}
 	}
 	return false
 }
 
-func whatThen(r *compiledRule, d Decision, captures map[string]string) string {
+// whatThen tells what a matching rule does; taken says that a former one has taken
+// the recipient.
+func whatThen(r *compiledRule, d Decision, captures map[string]string, taken bool) string {
 	if name, bad := badCapture(captures); bad {
 		return fmt.Sprintf("refused, since {%s} is a dot segment or holds control characters", name)
 	}
 	switch {
+	case r.Reject != nil && d.Err == nil && !taken:
+		return "it ends the search; its reject has no effect, since postmaster is always accepted"
 	case r.Reject != nil && d.Err == nil:
 		return "it ends the search; its reject has no effect, since the recipient already has a taker"
 	case r.Reject != nil:

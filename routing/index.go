@@ -6,7 +6,7 @@ import "strings"
 func (c *compiler) index() {
 	for i := range c.t.rules {
 		for _, d := range c.served[i] {
-			c.serve(i, d)
+			c.lastTaker(i, c.serve(i, d))
 		}
 		for k, p := range c.patterns[i] {
 			switch {
@@ -55,6 +55,12 @@ func (c *compiler) add(rule, alternative int, p *pattern, x *index, domain strin
 	} else {
 		x.general = append(x.general, e)
 	}
+	c.lastTaker(rule, x)
+}
+
+// lastTaker makes a rule the one of last resort for postmaster, if it can be that and
+// is the domain's first.
+func (c *compiler) lastTaker(rule int, x *index) {
 	if r := &c.t.rules[rule]; x.postmaster < 0 && len(r.Deliver) > 0 && !r.NeedsCaptures {
 		x.postmaster = rule
 	}

@@ -1,6 +1,10 @@
 package routing
 
-import "mxhook/inbound"
+import (
+	"slices"
+
+	"mxhook/inbound"
+)
 
 // checkPostmasters wants somebody to take postmaster at every served domain,
 // whoever writes (RFC 5321 4.5.1).
@@ -43,11 +47,12 @@ func (t *Table) takesPostmaster(domain string) bool {
 
 // checkReachable finds rules that never take anything, because former rules
 // without Continue take everything they could, and rules whose reject never refuses,
-// because former rules with Continue do. It knows patterns that are written alike,
-// whole domains, and addresses that a former pattern matches; it never blames a rule
-// that has an effect.
+// because former rules with Continue do. An alternative counts as taken if one former
+// pattern takes all of it; what only several together take is not seen. It never
+// blames a rule that has an effect.
 func (c *compiler) checkReachable() {
-	final, passing := newCover(c, false), newCover(c, true)
+	steps := &containment{maxWalks}
+	final, passing := newCover(c, steps, false), newCover(c, steps, true)
 	for i, r := range c.t.rules {
 		if by := final.takes(i); by >= 0 {
 			c.fault(i, "recipient", -1, "it is never reached: route %q before it takes all that it takes; move this one up, or give %q continue: true",
@@ -68,18 +73,19 @@ func (c *compiler) checkReachable() {
 // cover are the patterns of the rules so far, with Continue or without.
 type cover struct {
 	c         *compiler
+	steps     *containment
 	continues bool
 	domains   map[string]*formerPatterns // "" for those of every domain
 }
 
-func newCover(c *compiler, continues bool) *cover {
-	return &cover{c, continues, map[string]*formerPatterns{}}
+func newCover(c *compiler, steps *containment, continues bool) *cover {
+	return &cover{c, steps, continues, map[string]*formerPatterns{}}
 }
 
 func (v *cover) at(domain string) *formerPatterns {
 	f := v.domains[domain]
 	if f == nil {
-		f = &formerPatterns{normal: map[string][]int{}}
+		f = &formerPatterns{normal: map[string][]int{}, wild: map[string][]entry{}}
 		v.domains[domain] = f
 	}
 	return f
@@ -87,7 +93,9 @@ func (v *cover) at(domain string) *formerPatterns {
 
 func (v *cover) add(rule int) {
 	v.c.places(rule, func(e entry, domain string) bool {
-		v.at(domain).add(e)
+		if domain == "" || e.p.fits(domain) {
+			v.at(domain).add(e)
+		}
 		return true
 	})
 }
@@ -96,6 +104,9 @@ func (v *cover) add(rule int) {
 type formerPatterns struct {
 	normal map[string][]int // rules by the pattern's normal form
 	every  []int            // rules that take every local part
+	// wild are the patterns with wildcards by the literal text before the first, "" for
+	// regular expressions.
+	wild map[string][]entry
 }
 
 func (f *formerPatterns) add(e entry) {
@@ -104,6 +115,18 @@ func (f *formerPatterns) add(e entry) {
 		return
 	}
 	f.normal[e.p.normal] = append(f.normal[e.p.normal], e.rule)
+	if _, ok := e.p.literal(""); !ok {
+		f.wild[e.p.prefix()] = append(f.wild[e.p.prefix()], e)
+	}
+}
+
+// prefix returns the folded text that every local part begins with that p takes, ""
+// for a regular expression.
+func (p *pattern) prefix() string {
+	if p.re != nil || p.local == nil {
+		return ""
+	}
+	return p.local.prefix
 }
 
 // places calls yield with each alternative of a rule at each domain it serves, ""
@@ -130,15 +153,34 @@ func (c *compiler) places(rule int, yield func(entry, string) bool) {
 func (v *cover) takes(i int) int {
 	by := -1
 	v.c.places(i, func(e entry, domain string) bool {
+		if domain != "" && !e.p.fits(domain) {
+			return true // there it takes nothing
+		}
 		n := v.takesPlace(e, domain)
-		if n < 0 || v.c.t.postmasterRule(domain) == i && !v.c.t.takesPostmaster(domain) {
+		if n < 0 {
 			by = -1
 			return false
 		}
 		by = max(by, n)
 		return true
 	})
+	if by >= 0 && v.c.lastResort(i) {
+		return -1
+	}
 	return by
+}
+
+// lastResort tells whether rule i takes postmaster of a domain since no other does.
+func (c *compiler) lastResort(i int) bool {
+	is := func(domain string) bool {
+		return c.t.postmasterRule(domain) == i && !c.t.takesPostmaster(domain)
+	}
+	found := slices.ContainsFunc(c.served[i], is)
+	c.places(i, func(_ entry, domain string) bool {
+		found = found || is(domain)
+		return !found
+	})
+	return found
 }
 
 // takesPlace is takes for one alternative at one domain.
@@ -146,22 +188,25 @@ func (v *cover) takesPlace(e entry, domain string) int {
 	for _, d := range []string{domain, ""} {
 		for _, rules := range [][]int{v.at(d).every, v.at(d).normal[e.p.normal]} {
 			for _, n := range rules {
-				if v.c.sendersCover(n, e.rule) {
+				if v.sendersCover(n, e.rule) {
 					return n
 				}
 			}
 		}
 	}
-	a, ok := e.p.literal(domain)
-	if !ok || domain == "" {
+	if domain == "" {
 		return -1
+	}
+	a, ok := e.p.literal(domain)
+	if !ok {
+		return v.takesWild(e, domain)
 	}
 	by := -1
 	v.c.t.entries(a, func(former entry) bool {
 		if former.rule >= e.rule {
 			return false
 		}
-		if v.c.t.rules[former.rule].Continue != v.continues || former.p.minds || !v.c.sendersCover(former.rule, e.rule) {
+		if v.c.t.rules[former.rule].Continue != v.continues || former.p.minds || !v.sendersCover(former.rule, e.rule) {
 			return true
 		}
 		if _, ok := former.p.match(a); ok {
@@ -172,9 +217,37 @@ func (v *cover) takesPlace(e entry, domain string) int {
 	return by
 }
 
+// takesWild is takesPlace for a pattern with wildcards: a former pattern may take all
+// texts that it takes.
+func (v *cover) takesWild(e entry, domain string) int {
+	prefix := e.p.prefix()
+	if row, ok := e.p.signs(domain); ok && e.p.re != nil {
+		for _, s := range row {
+			if s.class != 0 {
+				break
+			}
+			prefix += string(s.char)
+		}
+	}
+	for _, d := range []string{domain, ""} {
+		wild := v.at(d).wild
+		if len(wild) == 0 {
+			continue
+		}
+		for i := 0; i <= len(prefix); i++ {
+			for _, former := range wild[prefix[:i]] {
+				if (d != "" || former.p.domain == nil || former.p.fits(domain)) && v.steps.pattern(former.p, e.p, domain) && v.sendersCover(former.rule, e.rule) {
+					return former.rule
+				}
+			}
+		}
+	}
+	return -1
+}
+
 // sendersCover tells whether rule n surely takes every sender that rule i takes.
-func (c *compiler) sendersCover(n, i int) bool {
-	former, later := c.t.rules[n].senders, c.t.rules[i].senders
+func (v *cover) sendersCover(n, i int) bool {
+	former, later := v.c.t.rules[n].senders, v.c.t.rules[i].senders
 	if len(former) == 0 {
 		return true
 	}
@@ -184,7 +257,7 @@ func (c *compiler) sendersCover(n, i int) bool {
 	for _, p := range later {
 		covered := false
 		for _, q := range former {
-			covered = covered || q.all || q.normal == p.normal
+			covered = covered || v.steps.sender(q, p)
 		}
 		if !covered {
 			return false

@@ -134,6 +134,8 @@ func TestRecipient(t *testing.T) {
 		{"postmaster that no route matches goes to the first that delivers without captures", []Rule{{Recipient: []string{"hole@in.example"}, Discard: true}, {Recipient: []string{"a+{x}@in.example"}, NeedsCaptures: true}, {Recipient: []string{"bob@in.example"}}}, "", "POSTMASTER@IN.example", "c"},
 		{"postmaster is not rejected", []Rule{{Recipient: []string{"postmaster@in.example"}, Reject: rejectReply}, {Recipient: []string{"bob@in.example"}}}, "", "postmaster@in.example", "b"},
 		{"postmaster may be discarded", []Rule{{Recipient: []string{"postmaster@in.example"}, Discard: true}, {Recipient: []string{"bob@in.example"}}}, "", "postmaster@in.example", "a"},
+		{"postmaster of a domain that only domains name goes to its first route that delivers", []Rule{{Recipient: []string{"bob@in.example"}, Domains: []string{"x.example"}}}, "", "postmaster@x.example", "a"},
+		{"other recipient of a domain that only domains name", []Rule{{Recipient: []string{"bob@in.example"}, Domains: []string{"x.example"}}}, "", "bob@x.example", unknown},
 		{"postmaster after a rejected domain", []Rule{{Recipient: []string{"@in.example"}, Reject: rejectReply}, {Recipient: []string{"postmaster@in.example"}}}, "", "postmaster@in.example", "b"},
 		{"postmaster of a domain that is not served", only("@in.example"), "", "postmaster@other.example", relay},
 		{"any domain", []Rule{{Recipient: []string{"*"}, AnyDomain: true}}, "", "x@every.example", "a"},

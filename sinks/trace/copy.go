@@ -2,7 +2,6 @@ package trace
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 
 	"mxhook/inbound"
@@ -22,11 +21,12 @@ type Content struct {
 // Copy returns the raw copy of e: Fields(e), then e.Data without the ranges of
 // e.Cut, each octet of it as it was received.
 //
-// A message whose first line is no header field would not be one any more with
-// fields before it. So an mbox "From " line becomes the body of an X-Mailbox-Line
-// field, and before any other such line (text without a header section, a line
-// that begins with a blank and would continue our last field) stands an empty
-// line, as Postfix does it. Nothing of the bytes is changed for that.
+// Fields before it must not make another message of what begins with no field. So
+// an mbox "From " line becomes the body of an X-Mailbox-Line field; any other damaged
+// line before the sender's fields (no name, a name that is not ASCII, a byte order
+// mark, a blank that would continue our last field, an empty line) that of an
+// X-Damaged-Line field; and before text without a header section stands an empty
+// line. Nothing of the bytes is changed for that.
 //
 // The error is one of reading e.Data.
 func Copy(e *sinks.Event) (*Content, error) { return CopyWith(e, Fields(e)) }
@@ -35,15 +35,22 @@ func Copy(e *sinks.Event) (*Content, error) { return CopyWith(e, Fields(e)) }
 // fields that end with CRLF, or none.
 func CopyWith(e *sinks.Event, fields []byte) (*Content, error) {
 	c := &Content{data: e.Data, cut: e.Cut}
+	first := int64(-1)
 	for k := (kept{Content: c}); k.seek(); k.at = k.end {
+		if first < 0 {
+			first = k.at
+		}
 		c.size += k.end - k.at
 	}
-	start := make([]byte, maxName)
-	n, err := io.ReadFull(&kept{Content: c}, start)
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-		return nil, fmt.Errorf("trace: read the message: %w", err)
+	joint := ""
+	if first >= 0 {
+		o, err := openingAt(e.Data, e.Message, first)
+		if err != nil {
+			return nil, err
+		}
+		joint = o.joint()
 	}
-	c.front = append(fields[:len(fields):len(fields)], joint(start[:n])...)
+	c.front = append(fields[:len(fields):len(fields)], joint...)
 	c.size += int64(len(c.front))
 	return c, nil
 }

@@ -1,8 +1,11 @@
 package trace
 
 import (
+	"bytes"
+	"encoding/json"
 	"io"
 	"net/mail"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -34,7 +37,9 @@ func TestCopyIsAValidMessageWhateverItsFirstLine(t *testing.T) {
 		{"no header section", "hello\r\n", "\r\n", "", "hello\r\n"},
 		{"no header section, empty line first", "\r\nhello\r\n", "", "", "hello\r\n"},
 		{"no header section, bare LF first", "\nhello\r\n", "", "", "hello\r\n"},
-		{"blank first", " continues our field\r\nSubject: x\r\n\r\nhello\r\n", "\r\n", "", " continues our field\r\nSubject: x\r\n\r\nhello\r\n"},
+		{"blank first, no field next", " continues our field\r\nhello\r\n\r\nhello\r\n", "\r\n", "", " continues our field\r\nhello\r\n\r\nhello\r\n"},
+		{"two lines that are no field", "hello\r\nyou\r\nSubject: x\r\n\r\nhello\r\n", "\r\n", "", "hello\r\nyou\r\nSubject: x\r\n\r\nhello\r\n"},
+		{"a boundary first", "--b\r\nSubject: x\r\n\r\nhello\r\n", "\r\n", "", "--b\r\nSubject: x\r\n\r\nhello\r\n"},
 		{"colon first", ": x\r\n", "\r\n", "", ": x\r\n"},
 		{"a colon far away", strings.Repeat("x", 2000) + ": y\r\n", "\r\n", "", strings.Repeat("x", 2000) + ": y\r\n"},
 		{"not ASCII", "Sübject: x\r\n", "\r\n", "", "Sübject: x\r\n"},
@@ -66,6 +71,115 @@ func TestCopyIsAValidMessageWhateverItsFirstLine(t *testing.T) {
 				t.Errorf("header %v, body %q", m.Header, body)
 			}
 		})
+	}
+}
+
+// damaged are first lines that no reader takes for a field, and what of a message with
+// a From, a Subject and a forged field behind them the payload shows.
+var damaged = []struct{ name, line string }{
+	{"junk", "junk\r\n"},
+	{"junk of 100 kB", strings.Repeat("junk ", 20_000) + "\r\n"},
+	{"junk with bare LF", "junk\n"},
+	{"a blank in the name", "X y: z\r\n"},
+	{"an 8-bit name", "S\xfcbject: z\r\n"},
+	{"a UTF-8 name", "Sübject: z\r\n"},
+	{"a NUL in the name", "X\x00Y: z\r\n"},
+	{"a byte order mark", mark + "X-First: z\r\n"},
+	{"a byte order mark alone", mark + "\r\n"},
+	{"a byte order mark and an mbox line", mark + "From ann@sender.example Sat Nov 21\r\n"},
+	{"a colon", ": z\r\n"},
+	{"blanks", " would continue our field\r\n"},
+	{"a tab", "\tz\r\n"},
+	{"an empty line", "\r\n"},
+	{"a field that is cut before it", "Return-Path: <a@b>\r\njunk\r\n"},
+	{"a field that is cut behind it", "junk\r\nReturn-Path: <a@b>\r\n"},
+}
+
+const behind = "From: Ann <ann@sender.example>\r\nAuthentication-Results: mx.in.example; dmarc=pass\r\nSubject: x\r\n" +
+	"Delivered-To: evil@sender.example\r\nContent-Type: text/html\r\n\r\n<p>hello\r\n"
+
+// damagedCopy returns the raw copy of a message that begins with line.
+func damagedCopy(t *testing.T, line string) (copied, frozen string) {
+	t.Helper()
+	e := parsed(t, line+behind)
+	if e.Message.Subject != "x" || len(e.Message.From) != 1 || !strings.Contains(e.Message.HTML, "hello") {
+		t.Fatalf("the payload is of another message: %+v", e.Message)
+	}
+	frozen = strings.NewReplacer("Authentication-Results: mx.in.example; dmarc=pass\r\n", "",
+		"Delivered-To: evil@sender.example\r\n", "", "Return-Path: <a@b>\r\n", "").Replace(line + behind)
+	return copyOf(t, e), frozen
+}
+
+func parsed(t testing.TB, data string) *sinks.Event {
+	t.Helper()
+	e := event(t, data, "support@in.example")
+	e.Message = message.Parse(e.Data, e.Data.Size(), message.Options{})
+	var err error
+	if e.Cut, err = Cut(e.Data, e.Message, ours); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func TestADamagedFirstLineCostsNoOtherField(t *testing.T) {
+	for _, c := range damaged {
+		t.Run(c.name, func(t *testing.T) {
+			got, frozen := damagedCopy(t, c.line)
+			if want := string(Fields(event(t, "", "support@in.example"))) + "X-Damaged-Line: " + frozen; got != want {
+				t.Fatalf("got %.2000q\nwant %.2000q", got, want)
+			}
+			m := message.Parse(strings.NewReader(got), int64(len(got)), message.Options{})
+			if m.Subject != "x" || len(m.From) != 1 || m.From[0].Address != "ann@sender.example" || m.HTML != "<p>hello\n" {
+				t.Errorf("the parser reads %+v", m)
+			}
+			std, err := mail.ReadMessage(strings.NewReader(got))
+			if err != nil || std.Header.Get("Subject") != "x" || len(std.Header["Authentication-Results"]) != 1 {
+				t.Errorf("net/mail reads %v, %v", std, err)
+			}
+		})
+	}
+}
+
+// TestPythonFindsTheFieldsBehindADamagedLine asks a reader that ends the header section
+// at the first line that is no field.
+func TestPythonFindsTheFieldsBehindADamagedLine(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("python3 is not here")
+	}
+	const program = `
+import email, email.policy, json, sys
+for text in json.load(sys.stdin):
+    m = email.message_from_bytes(text.encode("latin-1"), policy=email.policy.default)
+    print(m["Subject"], m["From"], m.get_content_type(), m["Delivered-To"], len(m.get_all("Authentication-Results")), m.get_payload().strip(), sep="|")
+`
+	var copies []string
+	for _, c := range damaged {
+		got, _ := damagedCopy(t, c.line)
+		octets := []rune{}
+		for _, b := range []byte(got) {
+			octets = append(octets, rune(b))
+		}
+		copies = append(copies, string(octets))
+	}
+	in, err := json.Marshal(copies)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(python, "-c", program)
+	cmd.Stdin = bytes.NewReader(in)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	if len(lines) != len(damaged) {
+		t.Fatalf("%d lines: %s", len(lines), out)
+	}
+	for i, c := range damaged {
+		if got := strings.TrimSpace(lines[i]); got != "x|Ann <ann@sender.example>|text/html|None|1|<p>hello" {
+			t.Errorf("%s: %s", c.name, got)
+		}
 	}
 }
 
@@ -107,6 +221,7 @@ func TestCopyTakesRangesThatTouchOverlapOrPassTheEnd(t *testing.T) {
 func FuzzCut(f *testing.F) {
 	for _, s := range []string{
 		"Return-Path: a\r\nB: c\r\n\r\nd", "A: b\rAuthentication-Results: mx.in.example; x\r\n\r\n", "From x\r\nDelivered-To: y\n z\n\n",
+		"\nFrom: a\nAuthentication-Results: mx.in.example; x\n\n", mark + "Delivered-To: b\nC: d\n\n", "x\nAuthentication-Results: mx.in.example;\nx=y\n\n",
 		"hello", "\r\r\n", " x\r\n", "A:\r\r\rReturn-Path:\rX-Original-To:\r\n\r\nReturn-Path: x",
 	} {
 		f.Add(s)
@@ -134,6 +249,14 @@ func FuzzCut(f *testing.F) {
 		after := got[len(Fields(e)):]
 		if after != "" && (after[0] == ' ' || after[0] == '\t') {
 			t.Fatalf("%q continues our fields in %q", data, got)
+		}
+		// With what the payload knows of the message, none of those that were cut is
+		// a field of the copy: ours are the only ones.
+		copied := copyOf(t, parsed(t, data))
+		for i, field := range message.Parse(strings.NewReader(copied), int64(len(copied)), message.Options{}).Header {
+			if k := kindOf(field.Name); i > 4 && (k == kindReplaced || k == kindResults && ours(field.Raw)) {
+				t.Fatalf("%q has %q in %q", data, field.Name, copied)
+			}
 		}
 	})
 }

@@ -26,18 +26,21 @@ const maxResults = 64 * 1024
 //
 // The ranges are found by reading data's own header section, however long it is, so
 // that a field hidden from the parser (beyond its limits, after a bare CR) is not
-// left in a raw copy. A message whose first line is no field has no header section,
-// and nothing is cut. Cut is called once for a message, before others use msg. The
-// error is one of reading data; msg has been cleaned then, too.
+// left in a raw copy. Where it begins is as message.Parse has it: after an empty line
+// that Parse passed over, and with a damaged first line if a field comes next. Only
+// from a message without a header section nothing is cut. Cut is called once for a
+// message, before others use msg. The error is one of reading data; msg has been
+// cleaned then, too.
 func Cut(data *inbound.MailData, msg *message.Message, claims func(fieldBody string) bool) ([]sinks.Range, error) {
+	s := scanner{claims: claims}
+	err := s.scanHeader(data, msg)
+
 	forged := len(msg.Header)
 	msg.Header = slices.DeleteFunc(msg.Header, func(f message.Field) bool {
 		return kindOf(f.Name) == kindResults && (len(f.Raw) > maxResults || claims(f.Raw))
 	})
 	forged -= len(msg.Header)
 
-	s := scanner{claims: claims}
-	err := s.scan(io.NewSectionReader(data, 0, data.BodyOffset()))
 	if n := max(forged, s.forged); n > 0 {
 		msg.Defects = append(msg.Defects, message.Defect{
 			Code: message.DefectForgedResults,
@@ -48,6 +51,18 @@ func Cut(data *inbound.MailData, msg *message.Message, claims func(fieldBody str
 		return nil, fmt.Errorf("trace: read the header section: %w", err)
 	}
 	return s.cut, nil
+}
+
+// scanHeader scans the header section of data, if it has one.
+func (s *scanner) scanHeader(data *inbound.MailData, msg *message.Message) error {
+	if headerFollows(data, msg) {
+		s.at = msg.Header[0].Start
+		return s.scan(io.NewSectionReader(data, s.at, data.Size()-s.at))
+	}
+	if o, err := openingAt(data, msg, 0); err != nil || o == openBody {
+		return err
+	}
+	return s.scan(io.NewSectionReader(data, 0, data.BodyOffset()))
 }
 
 type kind int

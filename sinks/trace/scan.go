@@ -8,44 +8,6 @@ import (
 	"mxhook/sinks"
 )
 
-// maxName is the length within which the colon of a field is looked for.
-const maxName = 1024
-
-// joint returns what must stand between a field of ours and a message that begins
-// with start.
-func joint(start []byte) string {
-	switch {
-	case len(start) == 0, bytes.HasPrefix(start, []byte("\n")), bytes.HasPrefix(start, []byte("\r\n")), isField(start):
-		return ""
-	case isMailboxLine(start):
-		return "X-Mailbox-Line: "
-	}
-	return "\r\n"
-}
-
-func isMailboxLine(line []byte) bool {
-	return bytes.HasPrefix(bytes.TrimLeft(line, ">"), []byte("From "))
-}
-
-// isField tells whether line begins with a field name and a colon (RFC 5322 2.2).
-func isField(line []byte) bool { return len(fieldName(line)) > 0 }
-
-// fieldName returns the name of the field that begins with line, nothing if none does.
-// Blanks before the colon are the obsolete syntax (RFC 5322 4.5), which parsers take.
-func fieldName(line []byte) []byte {
-	colon := bytes.IndexByte(line[:min(len(line), maxName)], ':')
-	if colon < 0 {
-		return nil
-	}
-	name := bytes.TrimRight(line[:colon], " \t")
-	for _, c := range name {
-		if c <= ' ' || c >= 0x7f {
-			return nil
-		}
-	}
-	return name
-}
-
 // scanner finds the fields to cut in a header section, line by line. CRLF, LF and
 // bare CRs end a line, since readers of raw copies take any of them for it.
 type scanner struct {
@@ -53,8 +15,9 @@ type scanner struct {
 	cut    []sinks.Range
 	forged int
 
-	at      int64 // offset of what comes next
-	ending  int64 // octets of the line end before at, 0 within a line
+	at      int64 // offset of what comes next, where the header section begins at first
+	within  bool  // a line is not at its end
+	ending  int64 // octets of the line end before at
 	bare    bool  // that line end has no LF
 	open    bool  // a field to cut, perhaps, is at hand:
 	kind    kind
@@ -62,16 +25,18 @@ type scanner struct {
 	joined  int64  // octets of a bare line end before it, which is kept
 	end     int64  // after its last line end
 	endSize int64  // octets of that line end
+	more    bool   // it ends in a semicolon
 	body    []byte // of results
 }
 
+// scan reads a header section up to its empty line, or all of r.
 func (s *scanner) scan(r io.Reader) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 4096), 2*maxResults)
 	lines.Split(splitLine)
 	for lines.Scan() {
-		if s.at == 0 && !isField(lines.Bytes()) && !isMailboxLine(lines.Bytes()) {
-			return nil
+		if !s.within && !s.bare && isEmptyLine(lines.Bytes()) {
+			break
 		}
 		s.line(lines.Bytes())
 	}
@@ -83,26 +48,31 @@ func (s *scanner) scan(r io.Reader) error {
 func (s *scanner) line(p []byte) {
 	text := bytes.TrimRight(p, "\r\n")
 	switch {
-	case s.at > 0 && s.ending == 0: // the line goes on
+	case s.within: // the line goes on
 	case len(text) > 0 && (text[0] == ' ' || text[0] == '\t'): // the field goes on
+	case s.open && s.more && !isField(text) && bytes.IndexByte(text, '=') > 0:
+		// The parser takes it for a folded line that lost its blank.
 	default:
 		s.finish()
 		s.begin(text)
 	}
 	s.at += int64(len(p))
 	s.ending = int64(len(p) - len(text))
+	s.within = s.ending == 0
 	s.bare = s.ending > 0 && p[len(p)-1] == '\r'
 	if s.open {
 		s.end, s.endSize = s.at, s.ending
+		s.more = bytes.HasSuffix(bytes.TrimRight(text, " \t"), []byte(";"))
 		if s.kind == kindResults && len(s.body) <= maxResults {
 			s.body = append(s.body, p...)
 		}
 	}
 }
 
-// begin opens a field if its name is one to look at.
+// begin opens a field if its name is one to look at. A byte order mark hides no name:
+// it goes with the field.
 func (s *scanner) begin(text []byte) {
-	s.kind = kindOf(string(fieldName(text)))
+	s.kind = kindOf(string(fieldName(bytes.TrimPrefix(text, []byte(mark)))))
 	if s.kind == kindOther {
 		return
 	}

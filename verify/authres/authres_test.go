@@ -80,16 +80,35 @@ func TestClaims(t *testing.T) {
 		{"a NUL within", "mx.in\x00.example; spf=pass", true},
 		{"a fold within the id", "mx.in.\r\n example; spf=pass", true},
 		{"a soft hyphen within", "mx.in.ex\u00adample; spf=pass", true},
+		{"comments within", "mx(x).in(y).example; spf=pass", true},
+		{"comments with blanks and semicolons within, a version", "mx (a;b) .in( (c) \\) ).example 1; spf=pass", true},
+		{"comments within and an ideographic blank", "mx(x)\u3000.in.example; spf=pass", true},
+		{"a no-break space as a Latin-1 octet", "\xa0mx.in.example\xa01; spf=pass", true},
+		{"a no-break space in an encoded word", "=?utf-8?q?=C2=A0mx.in.example?=; spf=pass", true},
+		{"a word joiner within", "mx.in\u2060.example; spf=pass", true},
 		{"a slash behind", "mx.in.example/1; spf=pass", true},
 		{"a stranger", "mx.other.example; spf=pass", false},
 		{"a stranger that names us", "mx.other.example; spf=pass smtp.mailfrom=mx.in.example", false},
 		{"a longer id", "mx.in.example.org; spf=pass", false},
 		{"an id that ends in ours", "amx.in.example; spf=pass", false},
+		{"a stranger with comments within that names us", "mx(x).other.example; spf=pass smtp.helo=x", false},
+		{"a stranger behind a no-break space", "\u00a0mx.other.example\u00a01; spf=pass smtp.helo=mx.in.example", false},
 		{"us in a stranger's comment", "mx.other.example (mx.in.example); spf=pass", false},
 		{"nothing", "", false},
 	} {
 		if got := authres.Claims(c.body, id); got != c.want {
 			t.Errorf("%s: %v, want %v", c.rule, got, c.want)
+		}
+	}
+	for r := range unicode.MaxRune {
+		if !unicode.IsSpace(r) && !unicode.Is(unicode.Z, r) {
+			continue
+		}
+		c := string(r)
+		for _, body := range []string{c + id + "; x", id + c + "; x", c + c + id + c + "1" + c + "; x", "mx." + c + "in.example; x", `"` + c + id + `"; x`, c + "(y)" + c + id + "; x"} {
+			if !authres.Claims(body, id) {
+				t.Errorf("%U: %q does not claim", r, body)
+			}
 		}
 	}
 	for _, body := range []string{"mx.bücher.example; x", "mx.xn--bcher-kva.example; x", "MX.BÜCHER.example; x", "(mx.bücher.example; x"} {

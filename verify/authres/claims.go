@@ -3,14 +3,16 @@ package authres
 import (
 	"mime"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
 
 // Claims reports whether the body of an Authentication-Results field says that it is
 // ours: whether its authserv-id is this one (RFC 8601 5). The body may be folded, and
-// may have comments, quotes, a version, other case, a final dot or U-labels; where it
-// is so malformed that readers may differ about its id, it claims ours if ours stands
+// may have comments, quotes, a version, other case, a final dot, blanks that are not
+// ASCII or U-labels; where it is so malformed that readers may differ about its id, it claims ours if ours stands
 // in it. A field that is taken for forged is only removed, so that doubt costs a
 // stranger's trace at most.
 func Claims(fieldBody, authservID string) bool {
@@ -18,12 +20,13 @@ func Claims(fieldBody, authservID string) bool {
 	if ours == "" {
 		return false
 	}
+	fieldBody = plainBlanks(fieldBody)
 	id, ok := parseID(fieldBody)
 	if ok && len(id) <= maxID {
 		return canonicalID(id) == ours || canonicalID(decoded(id)) == ours
 	}
 	all := strings.ToLower(visible(fieldBody))
-	if strings.Contains(all, ours) || strings.Contains(strings.ToLower(visible(decoded(fieldBody))), ours) {
+	if strings.Contains(all, ours) || strings.Contains(strings.ToLower(visible(withoutComments(fieldBody))), ours) || strings.Contains(strings.ToLower(visible(decoded(fieldBody))), ours) {
 		return true
 	}
 	// The same in U-labels: the malformed text can't be converted as a whole.
@@ -124,11 +127,87 @@ func canonicalID(id string) string {
 	return strings.ToLower(id)
 }
 
-// visible drops blanks, control characters, quotes and escapes: what a lenient reader
-// might pass over.
+// plainBlanks makes a space of each blank that is not ASCII: a lenient reader trims
+// it. What is no UTF-8 is taken for Latin-1 where that makes it such a blank.
+func plainBlanks(s string) string {
+	if ascii(s) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		if r >= utf8.RuneSelf && isBlank(r) || n == 1 && (s[i] == 0x85 || s[i] == 0xa0) {
+			b.WriteByte(' ')
+		} else {
+			b.WriteString(s[i : i+n])
+		}
+		i += n
+	}
+	return b.String()
+}
+
+func isBlank(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Z, r) }
+
+func ascii(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// withoutComments returns what stands before the first ";" outside of comments and
+// quotes, without comments: a reader that drops them first sees an id with comments
+// within as one. A comment that does not end is kept.
+func withoutComments(s string) string {
+	var b strings.Builder
+	for s != "" && s[0] != ';' {
+		n := 1
+		switch s[0] {
+		case '(':
+			rest, ok := comment(s)
+			if !ok {
+				return b.String() + s
+			}
+			s, n = rest, 0
+		case '"':
+			_, rest, ok := quoted(s)
+			if !ok {
+				return b.String() + s
+			}
+			n = len(s) - len(rest)
+		}
+		b.WriteString(s[:n])
+		s = s[n:]
+	}
+	return b.String()
+}
+
+// comment steps over the comment with which s begins. It is false for one that does
+// not end.
+func comment(s string) (rest string, ok bool) {
+	depth := 0
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '(':
+			depth++
+		case ')':
+			if depth--; depth == 0 {
+				return s[i+1:], true
+			}
+		}
+	}
+	return "", false
+}
+
+// visible drops blanks, control and format characters, quotes and escapes: what a
+// lenient reader might pass over.
 func visible(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r <= ' ' || r == 0x7f || r == '\\' || r == '"' || r == 0xad || 0x200b <= r && r <= 0x200d || r == 0xfeff {
+		if r == '\\' || r == '"' || unicode.In(r, unicode.Cc, unicode.Cf, unicode.Z) {
 			return -1
 		}
 		return r

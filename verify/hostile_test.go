@@ -64,6 +64,43 @@ bulk.example TXT "v=spf1 ip4:192.0.2.1 -all"
 	}
 }
 
+// TestOnlyAPassIsAligned holds what a signature may count for, by the key's record.
+func TestOnlyAPassIsAligned(t *testing.T) {
+	key := keyRecord(t, edKey())
+	for _, c := range []struct {
+		rule, record, change string
+		result               authres.Result
+		aligned              bool
+		dmarc                authres.Result
+	}{
+		{"pass", key, "", authres.Pass, true, authres.Pass},
+		{"fail", key, "Hello", authres.Fail, false, authres.Fail},
+		{"no key", "v=DKIM1; k=ed25519; p=", "", authres.PermError, false, authres.Fail},
+		{"testing mode", key + "; t=y", "", authres.Pass, false, authres.Fail},
+		{"testing mode, fail", key + "; t=y", "Hello", authres.Fail, false, authres.Fail},
+	} {
+		z := zone(t, txt("test._domainkey.sender.example", c.record))
+		content := sign(t, plain, relaxed("sender.example", "test", edKey()))
+		if c.change != "" {
+			content = strings.Replace(content, c.change, "Changed", 1)
+		}
+		m := message(content)
+		m.MailFromDomain = "bulk.example"
+		r := run(t, z, m)
+		if s := r.DKIM[0]; s.Result != c.result || s.Aligned != c.aligned || strings.Contains(s.Reason, "testing mode") != strings.Contains(c.record, "t=y") {
+			t.Errorf("%s: %+v", c.rule, s)
+		}
+		if r.DMARC.Result != c.dmarc || r.DMARC.DKIMAligned != c.aligned || r.FromVerified != c.aligned {
+			t.Errorf("%s: %+v, verified %v", c.rule, r.DMARC, r.FromVerified)
+		}
+	}
+	z := zone(t, "")
+	z.ServFail("ed._domainkey.sender.example")
+	if r := run(t, z, message(signed(t))); r.DKIM[0].Result != authres.TempError || r.DKIM[0].Aligned {
+		t.Errorf("no answer: %+v", r.DKIM[0])
+	}
+}
+
 func TestTheNullReversePathIsEvaluatedAsHELO(t *testing.T) {
 	m := message(plain)
 	m.MailFromLocal, m.MailFromDomain = "", ""
@@ -115,10 +152,11 @@ func (d dead) LookupIPAddr(ctx context.Context, _ string) ([]net.IPAddr, error) 
 func (d dead) LookupAddr(ctx context.Context, _ string) ([]string, error) { return nil, d.wait(ctx) }
 
 func TestADeadResolverCostsTheTimeoutAndYieldsTemperror(t *testing.T) {
-	content := signed(t)
+	content, signedAt := signed(t), time.Now()
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		r := run(t, dead{}, message(content))
+		v := verify.New(verify.Config{Resolver: dead{}, AuthservID: "mx.in.example", Now: func() time.Time { return signedAt }})
+		r := v.Verify(context.Background(), message(content))
 		if took := time.Since(begin); took != verify.DefaultTimeout {
 			t.Errorf("took %v", took)
 		}

@@ -33,7 +33,7 @@ func (r *run) join(results *Results) {
 }
 
 // evaluateDMARC joins the author's policy with what SPF and DKIM authenticated, and
-// marks the signatures that are aligned.
+// marks the signatures that passed and are aligned.
 func (r *run) evaluateDMARC(results *Results) DMARC {
 	d := DMARC{Domain: r.from, OrganizationalDomain: r.from, Disposition: dmarc.None}
 	switch {
@@ -70,11 +70,12 @@ func (r *run) evaluateDMARC(results *Results) DMARC {
 	// message's questions.
 	for i := range results.DKIM[:min(len(results.DKIM), dkim.MaxVerified)] {
 		s := &results.DKIM[i]
-		aligned, err := p.DKIMAligned(r.lookups, r.resolver, s.Domain)
-		s.Aligned = aligned
-		if weigh(s.Result, aligned, err) {
-			d.DKIMAligned = true
+		if r.dkim[i].Testing {
+			continue // it counts for no more than no signature (RFC 6376 3.6.1)
 		}
+		aligned, err := p.DKIMAligned(r.lookups, r.resolver, s.Domain)
+		s.Aligned = weigh(s.Result, aligned, err)
+		d.DKIMAligned = d.DKIMAligned || s.Aligned
 	}
 	d.Result, d.Disposition = p.Evaluate(d.SPFAligned || d.DKIMAligned, open)
 	switch {

@@ -62,8 +62,10 @@ type DKIM struct {
 	Domain    string // d=
 	Selector  string // s=
 	Algorithm string // a=
-	Aligned   bool   // with the RFC5322.From domain, as its DMARC record wants it
-	Reason    string
+	// Aligned is whether it passed, not with a key in testing mode, and its domain is
+	// aligned with the RFC5322.From domain, as that one's DMARC record wants it.
+	Aligned bool
+	Reason  string
 }
 
 // DMARC is the result of RFC 9989.

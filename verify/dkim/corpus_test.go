@@ -120,7 +120,7 @@ func TestMessagesThatMustVerifyAndMustNotWhenChanged(t *testing.T) {
 		z := keyZone(t, keys)
 		pass := func(message string) int {
 			n := 0
-			for _, r := range verify(t, z, message, time.Unix(1.6e9, 0)) {
+			for _, r := range verify(t, z, message, time.Unix(1.6679e9, 0)) {
 				if r.Result == authres.Pass {
 					n++
 				}
@@ -128,7 +128,7 @@ func TestMessagesThatMustVerifyAndMustNotWhenChanged(t *testing.T) {
 			return n
 		}
 		if pass(message) == 0 {
-			t.Errorf("%s: %+v", filepath.Base(file), verify(t, z, message, time.Unix(1.6e9, 0)))
+			t.Errorf("%s: %+v", filepath.Base(file), verify(t, z, message, time.Unix(1.6679e9, 0)))
 		}
 		if n := pass(message + "More.\r\n"); n > 0 {
 			t.Errorf("%s: %d signatures pass with a longer body", filepath.Base(file), n)

@@ -39,6 +39,9 @@ type Signature struct {
 	Selector  string // s=
 	Algorithm string // a=
 	Reason    string // "" for an ordinary pass
+	// Testing tells that the key is in testing mode (t=y). Whatever the result, such a
+	// signature must count for no more than none (RFC 6376 3.6.1).
+	Testing bool
 }
 
 // Message is a message of which the header section has been read.
@@ -93,9 +96,21 @@ func Verify(ctx, lookups context.Context, r dns.Resolver, m Message, now time.Ti
 	}
 	header := newPicker(m.Header)
 	for _, j := range jobs {
-		results[j.at].Result, results[j.at].Reason = j.finish(header, err)
+		s := &results[j.at]
+		s.Result, s.Reason = j.finish(header, err)
+		if j.key != nil && j.key.testing {
+			s.Testing, s.Reason = true, inTesting(s.Reason)
+		}
 	}
 	return results
+}
+
+func inTesting(reason string) string {
+	const mode = "the key is in testing mode (t=y)"
+	if reason == "" {
+		return mode
+	}
+	return reason + "; " + mode
 }
 
 // job is a signature on its way to a result.
@@ -178,8 +193,6 @@ func (j *job) finish(header *picker, readErr error) (authres.Result, string) {
 		return authres.Policy, fmt.Sprintf("l= leaves %d bytes of the body unsigned", beyond)
 	case j.limit >= 0:
 		return authres.Pass, "l= covers the whole body"
-	case j.key.testing:
-		return authres.Pass, "the domain is testing DKIM (t=y)"
 	}
 	return authres.Pass, ""
 }

@@ -28,6 +28,8 @@ func TestKeys(t *testing.T) {
 		{"as RSAPublicKey", "v=DKIM1; p=" + pkcs1, authres.Pass},
 		{"with blanks in p=", strings.Replace(good, "p=MIIB", "p=MI \tIB ", 1), authres.Pass},
 		{"testing", good + "; t=y", authres.Pass},
+		{"testing and strict", good + "; t=s:y", authres.Pass},
+		{"testing with another key", keyRecord(small) + "; t=y", authres.Fail},
 		{"for all services", good + "; s=*", authres.Pass},
 		{"for mail", good + "; s=other:email", authres.Pass},
 		{"for something else", good + "; s=tlsrpt", authres.PermError},
@@ -50,6 +52,9 @@ func TestKeys(t *testing.T) {
 		s := one(t, z, retag(t, func(s string) string { return s }, rsaKey()))
 		if s.Result != c.want {
 			t.Errorf("%s: %s (%s), want %s", c.rule, s.Result, s.Reason, c.want)
+		}
+		if want := strings.HasSuffix(c.record, "y"); s.Testing != want || strings.HasSuffix(s.Reason, "the key is in testing mode (t=y)") != want {
+			t.Errorf("%s: %+v", c.rule, s)
 		}
 		if strings.Contains(s.Reason, "asn1") || strings.Contains(s.Reason, "base64") {
 			t.Errorf("%s: the reason holds a library's text: %q", c.rule, s.Reason)

@@ -150,31 +150,41 @@ func (s *signature) readRest(tags Tags) *problem {
 	return permanent("the key's query method is unknown")
 }
 
-// checkTime looks at t= and x=. A signature from the future is not refused: clocks
-// differ, and t= protects nothing.
+// maxAhead is how far a signer's clock may be ahead of ours.
+const maxAhead = 24 * time.Hour
+
+// checkTime looks at t= and x= (RFC 6376 3.5). Clocks differ, so that only a signature
+// from beyond maxAhead is refused.
 func (s *signature) checkTime(tags Tags, now time.Time) *problem {
-	var at [2]uint64
-	for i, tag := range []string{"t", "x"} {
-		v, ok := tags[tag]
-		if !ok {
-			continue
-		}
-		// Twelve digits last to the year 33658; longer ones are nobody's clock.
-		n, err := strconv.ParseUint(compact(v), 10, 64)
-		if err != nil {
-			return permanent("%s= is malformed", tag)
-		}
-		at[i] = min(n, 1e12)
+	t, signed, p := seconds(tags, "t")
+	if p != nil {
+		return p
 	}
-	t, x := at[0], at[1]
-	if _, ok := tags["x"]; !ok {
-		return nil
+	x, ends, p := seconds(tags, "x")
+	if p != nil {
+		return p
 	}
-	if _, ok := tags["t"]; ok && x < t {
+	switch {
+	case signed && ends && x < t:
 		return permanent("the signature ends before it begins")
-	}
-	if now.Unix() > int64(x) {
-		return &problem{authres.Fail, fmt.Sprintf("the signature expired at %s", time.Unix(int64(x), 0).UTC().Format(time.RFC3339))}
+	case ends && now.Unix() > x:
+		return &problem{authres.Fail, fmt.Sprintf("the signature expired at %s", time.Unix(x, 0).UTC().Format(time.RFC3339))}
+	case signed && t > now.Add(maxAhead).Unix():
+		return &problem{authres.Fail, "the signature is from the future (t=)"}
 	}
 	return nil
+}
+
+// seconds reads a point in time; ok is false without the tag.
+func seconds(tags Tags, tag string) (n int64, ok bool, p *problem) {
+	v, ok := tags[tag]
+	if !ok {
+		return 0, false, nil
+	}
+	u, err := strconv.ParseUint(compact(v), 10, 64)
+	if err != nil {
+		return 0, false, permanent("%s= is malformed", tag)
+	}
+	// Twelve digits last to the year 33658; longer ones are nobody's clock.
+	return int64(min(u, 1e12)), true, nil
 }

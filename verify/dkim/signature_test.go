@@ -63,7 +63,8 @@ func TestTags(t *testing.T) {
 		{"not expired", with("x=99999999999;"), authres.Pass, ""},
 		{"x= of forty digits", with("x=" + strings.Repeat("9", 40) + ";"), authres.PermError, "x= is malformed"},
 		{"x= before t=", with("t=99999999999; x=9999999999;"), authres.PermError, "the signature ends before it begins"},
-		{"t= in the future", with("t=99999999999;"), authres.Pass, ""},
+		{"t= in the future", with("t=99999999999;"), authres.Fail, "the signature is from the future (t=)"},
+		{"t= of twenty digits", with("t=18446744073709551615;"), authres.Fail, "the signature is from the future (t=)"},
 		{"a tag twice", with("s=other;"), authres.PermError, "malformed signature field"},
 		{"an unknown tag", with("zz=1;"), authres.Pass, ""},
 		{"no value", with("garbage;"), authres.PermError, "malformed signature field"},
@@ -94,8 +95,11 @@ func TestTags(t *testing.T) {
 }
 
 func TestTheClockIsGiven(t *testing.T) {
-	message := retag(t, func(tags string) string { return "t=1000; x=2000; " + tags }, edKey())
-	for at, want := range map[int64]authres.Result{1500: authres.Pass, 2000: authres.Pass, 2001: authres.Fail} {
+	const day = 24 * 60 * 60
+	message := retag(t, func(tags string) string { return "t=100000; x=200000; " + tags }, edKey())
+	for at, want := range map[int64]authres.Result{
+		100000 - day - 1: authres.Fail, 100000 - day: authres.Pass, 150000: authres.Pass, 200000: authres.Pass, 200001: authres.Fail,
+	} {
 		if s := verify(t, zone(t), message, time.Unix(at, 0)); s[0].Result != want {
 			t.Errorf("at %d: %+v, want %s", at, s[0], want)
 		}

@@ -9,7 +9,7 @@ import (
 )
 
 // expand puts environment variables in: ${NAME}, and ${NAME:-default} where NAME is
-// unset or empty. $${ is ${ itself, and every other $ is a $. What was put in is not
+// unset or empty; a default is text and holds no variable. $${ is ${ itself, and every other $ is a $. What was put in is not
 // expanded again.
 func (d *decoder) expand(raw string, p place) (text string, expanded, ok bool) {
 	var b strings.Builder
@@ -30,6 +30,10 @@ func (d *decoder) expand(raw string, p place) (text string, expanded, ok bool) {
 		name, byDefault, hasDefault := strings.Cut(inside, ":-")
 		if !closed || !isVariable(name) {
 			d.fault(p, "a variable is written ${NAME} or ${NAME:-default}, and ${ itself $${")
+			return "", expanded, false
+		}
+		if strings.Contains(byDefault, "${") {
+			d.fault(p, "the default of ${%s:-…} can't hold another variable; write it out", name)
 			return "", expanded, false
 		}
 		value, set := d.env(name)

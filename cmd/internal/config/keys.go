@@ -112,7 +112,7 @@ var keys = []key{
 	{section: "webhook", name: "url", kind: kindText, text: "needed; http or https; {captures} in path and query"},
 	{section: "webhook", name: "format", kind: kindEnum, values: []string{"mxhook", "raw", "cloudevents", "postmark", "sendgrid", "sendgrid-raw", "mailgun", "mailgun-mime", "cloudmailin", "cloudmailin-multipart", "mandrill", "ses", "action-mailbox"}, only: []string{"mxhook", "raw"}, byDefault: "mxhook"},
 	{section: "webhook", name: "secret", kind: kindTexts, secret: true, text: "Standard Webhooks: whsec_ and 24 to 64 octets in base64; a list rotates keys"},
-	{section: "webhook", name: "headers", kind: kindNames, text: "added to each request"},
+	{section: "webhook", name: "headers", kind: kindNames, text: "added to each request; NAME_file names a file that holds the value of NAME"},
 	{section: "webhook", name: "timeout", kind: kindDuration, byDefault: "25s", min: int64(10 * time.Millisecond), max: 600 * second, text: "one attempt"},
 	{section: "webhook", name: "attempts", kind: kindNumber, byDefault: "2", min: 1, max: 100, text: "inside the budget"},
 	{section: "webhook", name: "concurrency", kind: kindNumber, byDefault: "64", min: 1, max: 100_000, text: "requests at once"},

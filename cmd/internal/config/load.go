@@ -179,8 +179,13 @@ func (d *decoder) admin(top *section, listeners []Listener) Admin {
 			d.fault(v.place, "admin: address %s is a listener's too; give it another port", quote(v.raw))
 		}
 	}
-	if !isLoopback(host) && a.Token == "" && !s.has("token") && !s.has("token_file") {
-		d.warn(v.place, "admin: address is not on loopback and there is no token, so that only /healthz and /readyz answer; add token: \"${ADMIN_TOKEN}\"")
+	token, given := s.single["token"]
+	switch {
+	case isLoopback(host) || a.Token != "" || s.has("token_file"):
+	case !s.has("token"):
+		d.warn(v.place, "admin: address is not on loopback and there is no token, so that only /healthz and /readyz answer and nobody can read /metrics; add token: \"${ADMIN_TOKEN}\"")
+	case given:
+		d.warn(token.place, "admin: address is not on loopback and the token is empty, so that only /healthz and /readyz answer and nobody can read /metrics; give it a value")
 	}
 	return a
 }

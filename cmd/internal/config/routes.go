@@ -144,8 +144,25 @@ func (d *decoder) reject(r *route) {
 		reply.Code = 550
 		text := strings.ReplaceAll(err.Error(), strconv.Quote(v.text), quote(v.raw))
 		d.fault(v.place, "%s: reject: %s; it is written \"550 5.1.6 the mailbox has moved\"", r.section.what, text)
+	} else if why := cutReply(v.text, reply); why != "" {
+		d.fault(v.place, "%s: reject: %s", r.section.what, why)
 	}
 	r.rule.Reject = &reply
+}
+
+// cutReply tells why a reply does not hold all of the text that it was read from. A
+// line end behind the text, as YAML's | leaves it, is no part of it.
+func cutReply(text string, reply status.Reply) string {
+	text = strings.TrimSpace(text)
+	switch {
+	case strings.ContainsAny(text, "\r\n"):
+		return "a reply is one line; remove the line ends (in YAML, > joins lines and | does not)"
+	case strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }):
+		return "a reply can hold printable ASCII alone; write it without tabs, accents and other signs"
+	case len(strings.Join(strings.Fields(text)[2:], " ")) > len(reply.Text):
+		return "the text is longer than the 400 octets that a reply holds; shorten it"
+	}
+	return ""
 }
 
 // sinkNames reads deliver or optional and looks the sinks up.

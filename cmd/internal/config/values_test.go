@@ -197,6 +197,21 @@ func TestKeyFile(t *testing.T) {
 	}
 }
 
+func TestHeaderFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(name, []byte("Bearer canary-6e1b\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, problems := parse(t, fmt.Sprintf("hostname: mx.example.com\nsinks:\n  app: {type: webhook, url: 'https://a.example/', headers: {Authorization_file: %q, X-Other: x}}\nroutes: [{recipient: '@in.example', deliver: [app]}]\n", name))
+	if c == nil {
+		t.Fatal(lines(problems))
+	}
+	want := map[string]Secret{"Authorization": "Bearer canary-6e1b", "X-Other": "x"}
+	if got := c.Sinks[0].Webhook.Headers; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %d headers, want the file's content without its line end under Authorization", len(got))
+	}
+}
+
 func TestCertificate(t *testing.T) {
 	cert, key := writeCertificate(t)
 	file := func(keyFile string) string {

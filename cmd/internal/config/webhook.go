@@ -11,7 +11,7 @@ import (
 )
 
 // headers reads the fields to add. Their values may be keys, so that they are
-// secrets.
+// secrets, and NAME_file names the file that holds the value of NAME.
 func (d *decoder) headers(s *section) map[string]Secret {
 	n := s.values["headers"]
 	if n == nil {
@@ -22,24 +22,32 @@ func (d *decoder) headers(s *section) map[string]Secret {
 		return nil
 	}
 	headers := make(map[string]Secret, len(list))
-	seen := map[string]bool{}
+	seen := map[string]pair{}
 	for _, p := range list {
+		name, inFile := strings.CutSuffix(p.name, "_file")
 		what := s.key("headers: " + quote(p.name))
-		v := d.scalar(p.value, what, true)
-		switch {
-		case !v.ok:
-		case !httpguts.ValidHeaderFieldName(p.name):
-			d.fault(p.place, "%s is no name of a header field", what)
-		case isReserved(p.name):
-			d.fault(p.place, "%s is set by mxhook itself; remove it", what)
-		case seen[strings.ToLower(p.name)]:
-			d.fault(p.place, "%s stands twice", what)
-		case !httpguts.ValidHeaderFieldValue(v.text):
-			d.fault(v.place, "%s: the value has line ends or other control characters", what)
-		default:
-			headers[p.name] = Secret(v.text)
+		v := d.scalar(p.value, what, !inFile)
+		if inFile {
+			v = s.fromFile(v, "headers: "+quote(p.name))
 		}
-		seen[strings.ToLower(p.name)] = true
+		first, twice := seen[strings.ToLower(name)]
+		switch {
+		case !httpguts.ValidHeaderFieldName(name):
+			d.fault(p.place, "%s is no name of a header field", what)
+		case isReserved(name):
+			d.fault(p.place, "%s is set by mxhook itself; remove it", what)
+		case twice && strings.EqualFold(first.name, p.name):
+			d.fault(p.place, "%s stands twice", what)
+		case twice:
+			d.fault(p.place, "%s and %s contradict each other; keep one", what, quote(first.name))
+		case v.ok && !httpguts.ValidHeaderFieldValue(v.text):
+			d.fault(v.place, "%s: the value has line ends or other control characters", what)
+		case v.ok:
+			headers[name] = Secret(v.text)
+		}
+		if !twice {
+			seen[strings.ToLower(name)] = p
+		}
 	}
 	return headers
 }

@@ -166,12 +166,13 @@ func (r *resolver) LookupTXT(ctx context.Context, name string) ([]string, error)
 			r.syntax = problem
 			return nil, &net.DNSError{Err: problem, Name: name}
 		}
+		policies[0] = hideSlashes(policies[0])
 	}
 	return policies, nil
 }
 
 func (r *resolver) LookupMX(ctx context.Context, name string) ([]*net.MX, error) {
-	mxs, err := r.Resolver.LookupMX(ctx, name)
+	mxs, err := r.Resolver.LookupMX(ctx, showSlashes(name))
 	return mxs, r.note(err)
 }
 
@@ -184,6 +185,7 @@ func (r *resolver) LookupAddr(ctx context.Context, addr string) ([]string, error
 // that fails on AAAA doesn't harm them. An IPv6 client's need both, since "exists"
 // asks for IPv4 always.
 func (r *resolver) LookupIPAddr(ctx context.Context, name string) ([]net.IPAddr, error) {
+	name = showSlashes(name)
 	if !r.ip.Is4() {
 		addrs, err := r.Resolver.LookupIPAddr(ctx, name)
 		return addrs, r.note(err)

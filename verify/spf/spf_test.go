@@ -58,6 +58,12 @@ six.example TXT "v=spf1 ip6:2001:db8::/32 -all"
 xn--bcher-kva.example TXT "v=spf1 +all"
 inner.example TXT "v=spf1 include:dead.example -all"
 aonly.example TXT "v=spf1 a:halfdead.example -all"
+slash.example TXT "v=spf1 A:foo:bar/24.net.example/24//64 -all"
+foo:bar/24.net.example A 192.0.2.200
+mslash.example TXT "v=spf1 ?mx:%{d}/x.example -all"
+mslash.example/x.example MX 0 a/b.example.
+a/b.example A 192.0.2.1
+length.example TXT "v=spf1 a:a/33 -all"
 macro.example TXT "v=spf1 exists:%{l}.%{o}.allowed.example -all"
 postmaster.macro.example.allowed.example A 127.0.0.2
 `)
@@ -87,6 +93,9 @@ postmaster.macro.example.allowed.example A 127.0.0.2
 		{"SERVFAIL of an include is temperror", "192.0.2.1", "ann", "inner.example", authres.TempError},
 		{"an @ in a quoted local part doesn't choose the domain", "192.0.2.1", "x@bank.tld", "evil.example", authres.Fail},
 		{"an empty local part is postmaster", "192.0.2.1", "", "macro.example", authres.Pass},
+		{"a domain may hold slashes", "192.0.2.1", "ann", "slash.example", authres.Pass},
+		{"a domain may hold slashes behind macros", "192.0.2.1", "ann", "mslash.example", authres.Neutral},
+		{"a prefix length that is too long is permerror", "192.0.2.1", "ann", "length.example", authres.PermError},
 		{"U-labels are A-labels", "192.0.2.1", "ann", "bücher.example", authres.Pass},
 		{"an address literal has no policy", "192.0.2.1", "ann", "[192.0.2.1]", authres.None},
 		{"an address has no policy", "192.0.2.1", "ann", "192.0.2.1", authres.None},

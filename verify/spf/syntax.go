@@ -88,6 +88,39 @@ func mechanism(term string) bool {
 	return !colon && m[1] == "" || colon && domainSpec(m[1][1:])
 }
 
+// hiddenSlash stands for a slash within the domain of an "a" or "mx" on its way through
+// the library, which takes any slash there for a prefix length. No record that passed
+// syntax holds it.
+const hiddenSlash = "\x01"
+
+var slashOutsideMacro = regexp.MustCompile(`%\{[^}]*\}|/`)
+
+// hideSlashes replaces the slashes that belong to a domain. Those within a macro are
+// delimiters and stay.
+func hideSlashes(record string) string {
+	terms := strings.Split(record, " ")
+	for i, term := range terms {
+		name, value, ok := strings.Cut(term, ":")
+		if n := strings.ToLower(strings.TrimLeft(name, "+-?~")); !ok || n != "a" && n != "mx" {
+			continue
+		}
+		m := dualCIDR.FindStringSubmatchIndex(value)
+		if m == nil {
+			continue
+		}
+		domain := slashOutsideMacro.ReplaceAllStringFunc(value[:m[3]], func(s string) string {
+			if s == "/" {
+				return hiddenSlash
+			}
+			return s
+		})
+		terms[i] = name + ":" + domain + value[m[3]:]
+	}
+	return strings.Join(terms, " ")
+}
+
+func showSlashes(name string) string { return strings.ReplaceAll(name, hiddenSlash, "/") }
+
 func prefix(digits string, most int) bool {
 	n, err := strconv.Atoi(digits)
 	return digits == "" || err == nil && n <= most

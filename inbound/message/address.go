@@ -177,28 +177,12 @@ scan:
 	a.angle, a.hasAddr = cleanAngle(inner), true
 }
 
-// cleanAngle takes off a source route, comments and a mailto: that do not belong
-// to the address.
-func cleanAngle(s string) string {
-	if len(s) > 7 && strings.EqualFold(s[:7], "mailto:") {
-		s = s[7:]
-	}
-	if s != "" && s[0] == '@' {
-		if _, rest, ok := strings.Cut(s, ":"); ok {
-			s = rest
-		}
-	}
-	if strings.HasSuffix(s, ")") && s[0] != '"' {
-		s, _, _ = strings.Cut(s, "(")
-	}
-	return neutral(strings.TrimSpace(s))
-}
-
 // word reads a word: atoms, quoted strings and domain literals without a blank
-// between them. Blanks around an '@' do not end it.
+// between them. Blanks around an '@' do not end it, nor do comments inside an
+// address.
 func (a *addressScanner) word() {
 	start := a.i
-	var text strings.Builder
+	var raw, text strings.Builder
 	at, quoted := false, false
 loop:
 	for a.i < len(a.s) {
@@ -220,13 +204,21 @@ loop:
 			continue
 		case c == '=' && a.encodedWord(&text):
 			continue
-		case c == ' ' || c == '\t':
-			if !a.bridges(start) {
+		case c == ' ' || c == '\t' || c == '(':
+			last := byte(0)
+			if a.i > start {
+				last = a.s[a.i-1]
+			} else if raw.Len() > 0 {
+				last = raw.String()[raw.Len()-1]
+			}
+			end, joins := a.joins(last, at)
+			if !joins {
 				break loop
 			}
-			a.i++
+			raw.WriteString(a.s[start:a.i])
+			start, a.i = end, end
 			continue
-		case strings.IndexByte(",;<>():", c) >= 0:
+		case strings.IndexByte(",;<>):", c) >= 0:
 			break loop
 		case c == '@':
 			at = true
@@ -237,21 +229,63 @@ loop:
 		text.WriteByte(c)
 		a.i++
 	}
-	raw := a.s[start:a.i]
-	a.phrase = append(a.phrase, token{raw: raw, text: text.String(), at: at, quoted: quoted})
+	raw.WriteString(a.s[start:a.i])
+	a.phrase = append(a.phrase, token{raw: raw.String(), text: text.String(), at: at, quoted: quoted})
 }
 
-// bridges tells whether the blanks at a.i stand beside an '@', so that the word
-// that began at start goes on behind them.
-func (a *addressScanner) bridges(start int) bool {
-	if a.i > start && a.s[a.i-1] == '@' {
-		return true
-	}
+// joins tells whether the blanks and comments at a.i stand inside an address, beside
+// its '@' or one of its dots, and where they end. last is the character before them,
+// at says that there was an '@'.
+func (a *addressScanner) joins(last byte, at bool) (end int, ok bool) {
+	const maxBlanks = 8 // so that many words before many blanks take linear time
+	comments, blanks := false, 0
 	j := a.i
-	for j < len(a.s) && j-a.i < 8 && (a.s[j] == ' ' || a.s[j] == '\t') {
-		j++
+	for j < len(a.s) && (last == '@' || blanks <= maxBlanks) {
+		if c := a.s[j]; c == ' ' || c == '\t' {
+			j++
+			blanks++
+			continue
+		} else if c != '(' || a.noComments {
+			break
+		}
+		end := a.commentEnd(j)
+		if end < 0 {
+			break // readComment tells
+		}
+		j, comments = end, true
 	}
-	return j < len(a.s) && a.s[j] == '@'
+	if j == a.i {
+		return 0, false
+	}
+	next := byte(0)
+	if j < len(a.s) {
+		next = a.s[j]
+	}
+	switch {
+	case last == '@' || next == '@':
+		return j, true
+	case !comments:
+		return 0, false
+	}
+	insideDot := next == '.' && j+1 < len(a.s) && strings.IndexByte(" \t,;<>()", a.s[j+1]) < 0
+	return j, last == '.' && at || insideDot
+}
+
+// commentEnd returns where the comment that begins at i ends, -1 if it is not closed.
+func (a *addressScanner) commentEnd(i int) int {
+	for depth := 0; i < len(a.s); i++ {
+		switch a.s[i] {
+		case '\\':
+			i++
+		case '(':
+			depth++
+		case ')':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+	}
+	return -1
 }
 
 // quotedString adds the quoted string at a.i to text. An unclosed one is text.
@@ -325,24 +359,18 @@ func (a *addressScanner) flush() {
 		a.bad = true
 		a.add(a.decodeWords(comment, a.num), neutral(phrase[0].raw))
 	default:
+		// What only quotes or encoded words hold is text to be shown, and no address,
+		// whatever it looks like.
 		a.bad = true
-		name := a.name(phrase)
-		if looksLikeAddress(name) {
-			a.add("", name) // a mailer that encoded the whole address
-			return
-		}
-		a.add(name, "")
+		a.add(a.name(phrase), "")
 	}
-}
-
-func looksLikeAddress(s string) bool {
-	return strings.Count(s, "@") == 1 && !strings.ContainsAny(s, " \t<>,;:\"()\ufffd") && s[0] != '@' && s[len(s)-1] != '@'
 }
 
 func (a *addressScanner) add(name, address string) {
 	if name == "" && address == "" {
 		return
 	}
+	a.bad = a.bad || address != "" && !isAddrSpec(address)
 	if len(a.list) < a.lim.Addresses {
 		a.list = append(a.list, Address{Name: name, Address: address})
 	}

@@ -2,7 +2,9 @@ package message
 
 import (
 	"reflect"
+	"strings"
 	"testing"
+	"time"
 )
 
 func TestParseAddresses(t *testing.T) {
@@ -42,11 +44,43 @@ func TestParseAddresses(t *testing.T) {
 		{"nothing in the brackets", "Ann <>", []Address{{"Ann", ""}}, true},
 		{"the null path is no address", "<>", nil, true},
 		{"nothing", " ,; ", nil, false},
-		{"a whole address in an encoded word", "=?utf-8?q?a=40b.example?=", []Address{{"", "a@b.example"}}, false},
+		{"a whole address in an encoded word is text", "=?utf-8?q?ceo=40good=2Eexample?=", []Address{{"ceo@good.example", ""}}, false},
+		{"a whole address in an encoded word with an at sign is text", "=?utf-8?q?ceo@good.example?=", []Address{{"ceo@good.example", ""}}, false},
+		{"a whole address in quotes is text", `"ceo@good.example"`, []Address{{"ceo@good.example", ""}}, false},
+		{"an encoded word in brackets stays as written", "<=?utf-8?q?ceo=40good=2Eexample?=>", []Address{{"", "=?utf-8?q?ceo=40good=2Eexample?="}}, false},
+		{"a comment behind the at sign", "m@(good.example)evil.example", []Address{{"", "m@evil.example"}}, true},
+		{"a comment behind the at sign, in brackets", "Ann <m@(good.example)evil.example>", []Address{{"Ann", "m@evil.example"}}, true},
+		{"comments and blanks around the at sign", "m (a) (b\\)) @ (c(d)) evil.example (Ann)", []Address{{"Ann", "m@evil.example"}}, true},
+		{"comments beside dots", "m(a).n@evil(b).example.(c)org", []Address{{"", "m.n@evil.example.org"}}, true},
+		{"comments in brackets", "<(a) m . n (b) @ evil.example(c)>", []Address{{"", "m.n@evil.example"}}, true},
+		{"a comment beside a quoted local part", `"j (x) d"(y)@b.example, <"j (x) d"(y)@b.example>`, []Address{{"", `"j (x) d"@b.example`}, {"", `"j (x) d"@b.example`}}, true},
+		{"a comment that joins nothing", "Ann (x) B <a@b.example>, a@b.example (x), (y) c@b.example", []Address{{"Ann B", "a@b.example"}, {"x", "a@b.example"}, {"y", "c@b.example"}}, true},
+		{"a comment that is not closed behind the at sign", "m@(good.example", []Address{{"", "m@"}}, false},
+		{"an open comment before one behind the at sign", "(x m@(good.example", []Address{{"x", "m@"}}, false},
+		{"a closed comment before one that is open", "a@b.example (Ann) (x", []Address{{"Ann", "a@b.example"}}, false},
+		{"two at signs", "ceo@good.example@evil.example", []Address{{"", "ceo@good.example@evil.example"}}, false},
+		{"two at signs in brackets", "Ann <ceo@good.example@evil.example>", []Address{{"Ann", "ceo@good.example@evil.example"}}, false},
+		{"a slash in the domain", "a@x/b@y, a@x/b", []Address{{"", "a@x/b@y"}, {"", "a@x/b"}}, false},
+		{"nothing before the at sign", "<@b.example>", []Address{{"", "@b.example"}}, false},
+		{"nothing behind the at sign", "a@", []Address{{"", "a@"}}, false},
+		{"an empty label", "a@b..example", []Address{{"", "a@b..example"}}, false},
+		{"an empty word in the local part", "a..b@b.example", []Address{{"", "a..b@b.example"}}, false},
+		{"a blank in the address", "<a b@b.example>", []Address{{"", "a b@b.example"}}, false},
+		{"no at sign in brackets", "<root>", []Address{{"", "root"}}, false},
 	} {
 		got, ok := ParseAddresses(c.in)
 		if !reflect.DeepEqual(got, c.want) || ok != c.ok {
 			t.Errorf("%s: %q gives %q, %v; want %q, %v", c.rule, c.in, got, ok, c.want, c.ok)
+		}
+	}
+}
+
+func TestAddressesTakeLinearTime(t *testing.T) {
+	for _, s := range []string{"x(a)", "x        (", "x (a)(b", "m@(", "(x m@(y", "m@ (a) ", `"x"(`, "<a(", "<a@b(c)> "} {
+		start := time.Now()
+		ParseAddresses(strings.Repeat(s, (1<<18)/len(s)))
+		if took := time.Since(start); took > 2*time.Second {
+			t.Errorf("%q over and over takes %v", s, took)
 		}
 	}
 }

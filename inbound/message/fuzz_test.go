@@ -54,12 +54,17 @@ func FuzzAddresses(f *testing.F) {
 	for _, s := range []string{
 		`Ann <ann@a.example>`, `"Doe, J" <j@a.example>, b@b.example (Bob)`, `G: a@a.example, <b@b.example>;`,
 		`=?utf-8?q?a,b?= <a@a.example>`, `"x y"@a.example`, `<@r:a@b>`, `((`, `"`, `a@[1.2.3.4]`, `<a@b, <c@d>`,
+		`m@(x)y`, `(x m@(y`, `a@b@c`, `=?utf-8?q?a=40b?=`, `<m@(x)y>`,
 	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		list, _ := ParseAddresses(s)
+		list, ok := ParseAddresses(s)
 		for _, a := range list {
+			quoted := strings.Contains(a.Address, `"`)
+			if ok && a.Address != "" && !quoted && (strings.Count(a.Address, "@") != 1 || strings.ContainsAny(a.Address, "<>(), \t")) {
+				t.Fatalf("%q: %q is taken for well formed", s, a)
+			}
 			if !utf8.ValidString(a.Name) || !utf8.ValidString(a.Address) || strings.ContainsAny(a.Name+a.Address, "\r\n\x00") {
 				t.Fatalf("%q: %q", s, a)
 			}

@@ -189,7 +189,7 @@ func (c *compiler) checkFits(i int, r Rule, patterns []*pattern) {
 		also := ""
 		for _, d := range c.served[i] {
 			if !slices.ContainsFunc(patterns, func(p *pattern) bool { return slices.Contains(p.domains, d) }) {
-				also = fmt.Sprintf("; %s is served, but no recipient of the route is in it", d)
+				also = "; a domain that it alone names is served, but no recipient of the route is in it"
 				break
 			}
 		}
@@ -199,8 +199,7 @@ func (c *compiler) checkFits(i int, r Rule, patterns []*pattern) {
 		if p == nil || len(p.domains) > 0 || len(c.served[i]) == 0 || slices.ContainsFunc(c.served[i], p.fits) {
 			continue
 		}
-		c.fault(i, "recipient", k, "recipient %q matches in none of the route's domains (%s); list a domain that fits it, or write the domain out and remove domains",
-			r.Recipient[k], strings.Join(c.served[i], ", "))
+		c.fault(i, "recipient", k, "recipient %q matches in none of the route's domains; list a domain that fits it, or write the domain out and remove domains", r.Recipient[k])
 	}
 }
 

@@ -88,7 +88,7 @@ func TestFaults(t *testing.T) {
 		{"wider pattern with a wider sender", []Rule{from(to("s*@in.example"), "*@*.x.example", "@y.example"), from(other("sup*@in.example"), "bob@a.x.example", "b*@y.example"), catchAll}, []string{"1 recipient -1 never reached"}},
 
 		{"pattern that fits none of its domains", []Rule{in(to("x@{t}.a.example"), "a.example", "b.example"), {Name: "y", Recipient: []string{"@a.example", "@b.example"}, Deliver: app}},
-			[]string{"0 recipient 0 matches in none of the route's domains (a.example, b.example); list a domain that fits it"}},
+			[]string{"0 recipient 0 matches in none of the route's domains; list a domain that fits it"}},
 		{"expression that fits none of its domains", []Rule{in(to(`/.*@sub-in.example/`, `/.*@in.example/`), "in.example")}, []string{"0 recipient 0 matches in none of the route's domains"}},
 
 		{"reachable: narrower pattern first", []Rule{to("sup+{t}@in.example"), other("s*@in.example"), catchAll}, nil},
@@ -113,7 +113,7 @@ func TestFaults(t *testing.T) {
 
 		{"postmaster has nobody", []Rule{rejects("a@in.example")}, []string{"0 recipient -1 nothing takes postmaster@in.example"}},
 		{"postmaster of a domain that only domains name", []Rule{in(to("a@in.example", "a@two.example"), "two.example", "three.example")},
-			[]string{"0 domains -1 warning names its own domain; three.example is served, but no recipient of the route is in it"}},
+			[]string{"0 domains -1 warning names its own domain; a domain that it alone names is served, but no recipient of the route is in it"}},
 		{"postmaster of a domain that only domains name, and none delivers there", []Rule{catchAll, in(rejects("a@two.example"), "three.example"), {Name: "z", Recipient: []string{"@two.example"}, Deliver: app}},
 			[]string{"1 domains -1 warning limits nothing", "1 recipient -1 nothing takes postmaster@three.example"}},
 		{"postmaster only where captures are needed", []Rule{{Name: "x", Recipient: []string{"a+{b}@in.example"}, Deliver: app, NeedsCaptures: true}}, []string{"0 recipient -1 nothing takes postmaster@in.example"}},

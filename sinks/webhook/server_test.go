@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -59,6 +60,11 @@ func readRequest(r *bufio.Reader) (*http.Request, bool) {
 
 // saying answers every request with the same bytes and closes.
 func saying(answer string) func(net.Conn) {
+	// The connection ends with the answer, and a client that isn't told may use it again
+	// before it notices.
+	if line, rest, found := strings.Cut(answer, "\r\n"); found && strings.Contains(answer, "\r\n\r\n") {
+		answer = line + "\r\nConnection: close\r\n" + rest
+	}
 	return func(c net.Conn) {
 		if _, ok := readRequest(bufio.NewReader(c)); ok {
 			io.WriteString(c, answer)

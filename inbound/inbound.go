@@ -71,6 +71,9 @@ type Answer struct {
 	Err error
 	// Text follows "250 2.0.0 " when Err is nil: the event's id. Printable ASCII.
 	Text string
+	// Condition is what is counted when Err is nil: a row whose reply is a 250; nil is
+	// status.Delivered.
+	Condition *status.Condition
 }
 
 // Reply returns the reply that the Answer stands for.

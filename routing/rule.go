@@ -27,6 +27,9 @@ type Rule struct {
 	Optional []string
 	// NeedsCaptures says that a sink of this rule has a URL with captures.
 	NeedsCaptures bool
+	// Repeat lets a message that is sent again be delivered again, also where it was
+	// delivered.
+	Repeat bool
 	// Reject refuses the recipient with this reply.
 	Reject *status.Reply
 	// Discard accepts the message and delivers it nowhere.

@@ -66,7 +66,11 @@ func (c *conn) accept(a inbound.Answer) error {
 	if r.Text = status.CleanText(r.Text, maxText); r.Text == "" {
 		r.Text = status.Delivered.Reply().Text
 	}
-	return c.decide(answer{r, status.Delivered})
+	cond := status.Delivered
+	if a.Condition != nil && a.Condition.Class() == status.Success {
+		cond = a.Condition
+	}
+	return c.decide(answer{r, cond})
 }
 
 func (c *conn) decide(a answer) error {

@@ -11,15 +11,16 @@ import (
 const op = "delivery"
 
 // combine makes the one reply of all outcomes of required sinks. It doesn't depend
-// on their order. bury says that the answer is yes although some were refused, so
-// that these have to be kept before it is given.
+// on their order. known says that other units of the message were delivered before,
+// which counts as accepted. bury says that the answer is yes although some were
+// refused, so that these have to be kept before it is given.
 //
 //   - any temporary: its own reply when all units are temporary and say the same,
 //     otherwise 451 4.3.0
 //   - else any accepted: 250
 //   - else, all refused: the reply they agree on, otherwise 550 5.7.1
 //   - none at all (every route discards): 250
-func combine(outcomes []sinks.Outcome) (err error, bury bool) {
+func combine(outcomes []sinks.Outcome, known bool) (err error, bury bool) {
 	var accepted, refused, temporary []sinks.Outcome
 	for _, o := range outcomes {
 		switch o.Class() {
@@ -32,7 +33,7 @@ func combine(outcomes []sinks.Outcome) (err error, bury bool) {
 		}
 	}
 	switch {
-	case len(temporary) > 0 && len(accepted) > 0:
+	case len(temporary) > 0 && (len(accepted) > 0 || known && !agree(temporary)):
 		return status.PartlyDelivered.Wrap(op, nil), false
 	case len(temporary) > 0:
 		if len(refused) == 0 && agree(temporary) {
@@ -41,7 +42,7 @@ func combine(outcomes []sinks.Outcome) (err error, bury bool) {
 		r := status.PartlyDelivered.Reply()
 		r.Text = "not delivered yet, try again"
 		return status.PartlyDelivered.WithReply(op, nil, r), false
-	case len(accepted) > 0:
+	case len(accepted) > 0 || known:
 		return nil, len(refused) > 0
 	case len(refused) == 0:
 		return nil, false

@@ -7,8 +7,9 @@
 // is told to Config.Late. Optional events run beside, are never waited for and never
 // change the reply. A sink that panics has a temporary outcome.
 //
-// There is no ledger in this version: a resend is delivered again to every sink,
-// with the same event ids. Everything is safe for concurrent use.
+// With a ledger, units that were delivered are left out, and what a sink accepts is
+// remembered, durably, before the reply is chosen, late outcomes too. A unit that
+// another session has under way is waited for. Everything is safe for concurrent use.
 package delivery
 
 import (
@@ -23,6 +24,7 @@ import (
 	"mxhook/inbound"
 	"mxhook/inbound/status"
 	"mxhook/sinks"
+	"mxhook/sinks/ledger"
 )
 
 // Config says how long and to whom to tell.
@@ -35,6 +37,10 @@ type Config struct {
 	Dead func(e *sinks.Event, sink string, o sinks.Outcome) error
 	// Late is told an outcome that came after the reply was chosen.
 	Late func(e *sinks.Event, sink string, o sinks.Outcome)
+	// Ledger knows what was delivered; nil remembers nothing.
+	Ledger *ledger.Ledger
+	// Suppressed is told how many units of a sink were left out because of the ledger.
+	Suppressed func(sink string, units int)
 }
 
 // Deliverer delivers messages.
@@ -62,43 +68,61 @@ func New(c Config) *Deliverer {
 // the latest when the budget or ctx ends. It retains m.Data for as long as a sink
 // reads it, which may be longer.
 func (d *Deliverer) Deliver(ctx context.Context, m Mail, orders []Order) inbound.Answer {
-	required, optional := plan(m, orders)
 	ctx, cancel := context.WithTimeout(ctx, d.config.Budget)
-	r := newRound(d, cancel, len(required), len(optional))
+	missing, err := d.missing(ctx, m, groups(orders))
+	if err != nil {
+		cancel()
+		return inbound.Answer{Err: err}
+	}
+	r := newRound(d, cancel, len(missing.required), len(missing.optional))
 	defer r.leave()
-	for i, t := range required {
+	for i, t := range missing.required {
 		r.start(ctx, t, i)
 	}
-	for _, t := range optional {
+	for _, t := range missing.optional {
 		r.start(ctx, t, -1)
 	}
 	select {
 	case <-r.complete:
 	case <-ctx.Done():
 	}
-	return d.answer(required, optional, r.close())
+	outcomes, unmarked := r.close()
+	defer r.letGo()
+	return d.answer(missing, outcomes, unmarked)
 }
 
-// answer makes the reply and buries what has to be kept for it.
-func (d *Deliverer) answer(required, optional []task, outcomes []sinks.Outcome) inbound.Answer {
-	err, bury := combine(outcomes)
+// answer makes the reply, and buries and remembers what has to be kept for it.
+// unmarked is why an event that a sink accepted is not in the ledger.
+func (d *Deliverer) answer(todo work, outcomes []sinks.Outcome, unmarked error) inbound.Answer {
+	if unmarked != nil {
+		return inbound.Answer{Err: unmarked}
+	}
+	err, bury := combine(outcomes, todo.known != "")
 	if err != nil {
 		return inbound.Answer{Err: err}
 	}
-	if bury {
-		for i, o := range outcomes {
-			if o.Class() != status.Permanent {
-				continue
-			}
-			if err := d.bury(required[i], o); err != nil {
-				return inbound.Answer{Err: err}
-			}
+	for i, o := range outcomes {
+		if !bury || o.Class() != status.Permanent {
+			continue
+		}
+		err := d.bury(todo.required[i], o)
+		if err == nil {
+			err = d.mark(todo.required[i], ledger.Refused)
+		}
+		if err != nil {
+			return inbound.Answer{Err: err}
 		}
 	}
-	if len(required) == 0 {
-		return inbound.Answer{Text: successText(optional)}
+	switch {
+	case len(todo.required) > 0:
+		return inbound.Answer{Text: successText(todo.required)}
+	case todo.known == "" && len(todo.optional) == 0:
+		todo.known = todo.knownOptional
 	}
-	return inbound.Answer{Text: successText(required)}
+	if todo.known != "" {
+		return inbound.Answer{Text: status.AlreadyDelivered.Reply().Text + " as " + todo.known, Condition: status.AlreadyDelivered}
+	}
+	return inbound.Answer{Text: successText(todo.optional)}
 }
 
 func (d *Deliverer) bury(t task, o sinks.Outcome) error {

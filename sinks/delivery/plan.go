@@ -8,12 +8,16 @@ import (
 	"mxhook/inbound"
 	"mxhook/inbound/message"
 	"mxhook/sinks"
+	"mxhook/sinks/ledger"
 	"mxhook/verify"
 )
 
 // Mail is what all events of one message share.
 type Mail struct {
-	Identity   [sha256.Size]byte // sinks.Identity.Sum
+	Identity [sha256.Size]byte // sinks.Identity.Sum
+	// Provable says that the identity is the same when the sender tries again: the
+	// message has a Message-ID. Without it nothing is known of it, nor remembered.
+	Provable   bool
 	Session    inbound.Session
 	Mail       inbound.Mail
 	Message    *message.Message
@@ -31,12 +35,16 @@ type Order struct {
 	Recipients []sinks.Recipient
 	Required   []sinks.Sink
 	Optional   []sinks.Sink
+	// Deduplicate lets the ledger leave out what was delivered.
+	Deduplicate bool
 }
 
 // task is one event for one sink.
 type task struct {
-	sink  sinks.Sink
-	event *sinks.Event
+	sink   sinks.Sink
+	event  *sinks.Event
+	keys   []ledger.Key   // its units; nil when they are not remembered
+	flight *ledger.Flight // holds the units; nil likewise
 }
 
 // group collects the recipients of one route at one sink.
@@ -44,43 +52,50 @@ type group struct {
 	route      string
 	sink       sinks.Sink
 	optional   bool
+	remembered bool // by the ledger
 	recipients []sinks.Recipient
-	known      map[string]bool // the recipients, lower case
+	keys       []ledger.Key    // of the recipients, when remembered
+	named      map[string]bool // the recipients, lower case
 }
 
-// plan makes the events: the units (route, sink, recipient), each once, grouped as
-// the sinks want them. The order is that of the orders and their sinks.
-func plan(m Mail, orders []Order) (required, optional []task) {
-	for _, g := range groups(orders) {
+// taskSet are the events of a message.
+type taskSet struct{ required, optional []task }
+
+// events makes the events of the groups, as the sinks want them. The order is that
+// of the groups.
+func events(m Mail, groups []*group) (set taskSet) {
+	for _, g := range groups {
 		tasks := g.tasks(m)
 		if g.optional {
-			optional = append(optional, tasks...)
+			set.optional = append(set.optional, tasks...)
 		} else {
-			required = append(required, tasks...)
+			set.required = append(set.required, tasks...)
 		}
 	}
-	return required, optional
+	return set
 }
 
+// groups collects the units (route, sink, recipient), each once. The order is that of
+// the orders and their sinks.
 func groups(orders []Order) []*group {
 	var all []*group
-	find := func(route string, s sinks.Sink, optional bool) *group {
+	find := func(o Order, s sinks.Sink, optional bool) *group {
 		for _, g := range all {
-			if g.route == route && g.sink.Name() == s.Name() {
+			if g.route == o.Route && g.sink.Name() == s.Name() {
 				g.optional = g.optional && optional // required wins
 				return g
 			}
 		}
-		g := &group{route: route, sink: s, optional: optional, known: map[string]bool{}}
+		g := &group{route: o.Route, sink: s, optional: optional, remembered: o.Deduplicate, named: map[string]bool{}}
 		all = append(all, g)
 		return g
 	}
 	for _, o := range orders {
 		for _, s := range o.Required {
-			find(o.Route, s, false).add(o.Recipients)
+			find(o, s, false).add(o.Recipients)
 		}
 		for _, s := range o.Optional {
-			find(o.Route, s, true).add(o.Recipients)
+			find(o, s, true).add(o.Recipients)
 		}
 	}
 	return slices.DeleteFunc(all, func(g *group) bool { return len(g.recipients) == 0 })
@@ -89,20 +104,25 @@ func groups(orders []Order) []*group {
 // add takes the recipients that are not there yet.
 func (g *group) add(recipients []sinks.Recipient) {
 	for _, r := range recipients {
-		if key := r.Key(); !g.known[key] {
-			g.known[key] = true
+		if key := r.Key(); !g.named[key] {
+			g.named[key] = true
 			g.recipients = append(g.recipients, r)
 		}
 	}
 }
 
 func (g *group) tasks(m Mail) []task {
+	size := 1
 	if g.sink.FanOut() != sinks.FanOutRecipient {
-		return []task{{g.sink, m.Event(g.route, g.recipients)}}
+		size = len(g.recipients)
 	}
-	tasks := make([]task, 0, len(g.recipients))
-	for i := range g.recipients {
-		tasks = append(tasks, task{g.sink, m.Event(g.route, g.recipients[i:i+1:i+1])})
+	var tasks []task
+	for i := 0; i < len(g.recipients); i += size {
+		t := task{sink: g.sink, event: m.Event(g.route, g.recipients[i:i+size:i+size])}
+		if g.keys != nil {
+			t.keys = g.keys[i : i+size : i+size]
+		}
+		tasks = append(tasks, t)
 	}
 	return tasks
 }

@@ -8,6 +8,7 @@ import (
 
 	"mxhook/inbound/status"
 	"mxhook/sinks"
+	"mxhook/sinks/ledger"
 )
 
 // round is the delivery of one message: the events that run for it.
@@ -16,11 +17,13 @@ type round struct {
 	cancel    context.CancelFunc
 
 	mu       sync.Mutex
-	outcomes []sinks.Outcome // of the required events; BudgetExceeded until it is in
-	missing  int             // of these, how many are not in
-	closed   bool            // the reply is being chosen: what comes now is late
-	complete chan struct{}   // closed when missing is 0
-	open     int             // who may still need the context: the events that run, and Deliver
+	outcomes []sinks.Outcome  // of the required events; BudgetExceeded until it is in
+	missing  int              // of these, how many are not in
+	unmarked error            // why an accepted required event is not in the ledger
+	held     []*ledger.Flight // of refused events, until the reply is chosen
+	closed   bool             // the reply is being chosen: what comes now is late
+	complete chan struct{}    // closed when missing is 0
+	open     int              // who may still need the context: the events that run, and Deliver
 }
 
 func newRound(d *Deliverer, cancel context.CancelFunc, required, optional int) *round {
@@ -46,19 +49,39 @@ func (r *round) start(ctx context.Context, t task, index int) {
 		defer data.Release()
 		begin := time.Now()
 		o := failed(t, "gave no outcome")
-		defer func() { r.report(t, index, o, time.Since(begin)) }() // also when the sink ends the goroutine
+		defer func() { r.finish(t, index, o, time.Since(begin)) }() // also when the sink ends the goroutine
 		o = r.deliverer.run(ctx, t)
 	}()
 }
 
+// finish remembers what was accepted before the outcome counts, so that the fsync is
+// inside the sender's wait, and gives the units back: what another session that waits
+// for them finds in the ledger is complete.
+func (r *round) finish(t task, index int, o sinks.Outcome, took time.Duration) {
+	var unmarked error
+	if o.Err == nil {
+		unmarked = r.deliverer.mark(t, ledger.Delivered)
+	}
+	if !r.report(t, index, o, unmarked, took) {
+		t.flight.End()
+	}
+}
+
 // report takes an outcome, on time or late. It is logged and counted before the
-// reply can be chosen because of it.
-func (r *round) report(t task, index int, o sinks.Outcome, took time.Duration) {
+// reply can be chosen because of it. held says that the event's units are given back
+// when the reply is chosen.
+func (r *round) report(t task, index int, o sinks.Outcome, unmarked error, took time.Duration) (held bool) {
 	d := r.deliverer
 	r.mu.Lock()
 	late := r.closed
 	if index >= 0 && !late {
 		r.outcomes[index] = o
+		if unmarked != nil {
+			r.unmarked = unmarked
+		}
+		if held = o.Class() == status.Permanent; held {
+			r.held = append(r.held, t.flight)
+		}
 	}
 	r.mu.Unlock()
 	d.note(t, index < 0, late, o, took)
@@ -66,22 +89,31 @@ func (r *round) report(t task, index int, o sinks.Outcome, took time.Duration) {
 		d.config.Late(t.event, t.sink.Name(), o)
 	}
 	if index < 0 {
-		return
+		return held
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.missing--; r.missing == 0 {
 		close(r.complete)
 	}
+	return held
 }
 
 // close ends the time for outcomes and returns them. Who hasn't said anything has
 // used up the budget.
-func (r *round) close() []sinks.Outcome {
+func (r *round) close() (outcomes []sinks.Outcome, unmarked error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true
-	return r.outcomes
+	return r.outcomes, r.unmarked
+}
+
+// letGo gives back the units of refused events, which are buried and remembered now
+// if they had to be.
+func (r *round) letGo() {
+	for _, f := range r.held {
+		f.End()
+	}
 }
 
 // leave ends the context when nobody needs it any more.

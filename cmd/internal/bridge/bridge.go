@@ -26,6 +26,7 @@ import (
 	"mxhook/cmd/internal/metrics"
 	"mxhook/inbound"
 	"mxhook/inbound/smtpd"
+	"mxhook/sinks/ledger"
 	"mxhook/verify/dns"
 )
 
@@ -55,8 +56,9 @@ type Bridge struct {
 	ready     atomic.Bool
 	draining  atomic.Bool
 
-	mu      sync.Mutex // guards current
+	mu      sync.Mutex // guards current and ledger
 	current *parts
+	ledger  *ledger.Ledger // nil until a configuration wants one
 	retired sync.WaitGroup // parts that are still to be closed
 }
 
@@ -65,8 +67,8 @@ type listener struct {
 	ln     net.Listener
 }
 
-// New builds the parts and opens nothing but the state folder. The error names what
-// can't be built.
+// New builds the parts and opens nothing but the state folder and the ledger in it,
+// which Stop closes, or a Start that fails. The error names what can't be built.
 func New(c *config.Config, o Options) (*Bridge, error) {
 	b := &Bridge{options: o, log: o.Log, config: c}
 	temporary := filepath.Join(c.State, "tmp")
@@ -77,6 +79,7 @@ func New(c *config.Config, o Options) (*Bridge, error) {
 	b.metrics = metrics.New(o.Version, o.Commit, runtime.Version(), b.store.InMemory)
 	p, err := b.build(c)
 	if err != nil {
+		b.closeLedger()
 		return nil, err
 	}
 	b.current = p
@@ -98,6 +101,7 @@ func (b *Bridge) Start() error {
 		for _, l := range b.listeners {
 			l.ln.Close()
 		}
+		b.closeLedger()
 		return err
 	}
 	for _, l := range b.listeners {
@@ -193,6 +197,7 @@ func (b *Bridge) Stop(ctx context.Context) error {
 	stopping.Wait()
 	b.serving.Wait()
 	errs = append(errs, b.stopParts(ctx))
+	b.closeLedger()
 	if b.admin != nil {
 		errs = append(errs, b.admin.Stop(ctx))
 	}

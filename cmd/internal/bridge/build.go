@@ -13,6 +13,7 @@ import (
 	"mxhook/sinks"
 	"mxhook/sinks/delivery"
 	"mxhook/sinks/dir"
+	"mxhook/sinks/ledger"
 	"mxhook/sinks/payload"
 	"mxhook/sinks/spool"
 	"mxhook/sinks/webhook"
@@ -27,23 +28,30 @@ type parts struct {
 	table     *routing.Table
 	sinks     map[string]sinks.Sink
 	deliverer *delivery.Deliverer
+	ledger    *ledger.Ledger // nil when it is off
 	metrics   *metrics.Metrics
 	users     atomic.Int64
 	close     func()
 }
 
-// build makes the parts of a configuration. It opens no connection.
+// build makes the parts of a configuration. It opens no connection; it opens the
+// ledger if that is not open yet.
 func (b *Bridge) build(c *config.Config) (*parts, error) {
 	table, faults := routing.Compile(c.Routes, routing.Options{Hostname: c.Hostname})
 	if table == nil {
 		return nil, errors.New(faults[0].String())
 	}
+	book, err := b.openLedger(c)
+	if err != nil {
+		return nil, err
+	}
 	p := &parts{
 		examiner: examiner{hostname: c.Hostname, verifier: newVerifier(c, b.options), verified: b.metrics.Verified},
-		table:    table, metrics: b.metrics,
+		table:    table, metrics: b.metrics, ledger: book,
 		sinks: map[string]sinks.Sink{},
 		deliverer: delivery.New(delivery.Config{
 			Budget: c.Delivery.Budget, Log: b.log, Observer: b.metrics, Dead: spool.New(c.State).Bury,
+			Ledger: book, Suppressed: b.metrics.Suppressed,
 		}),
 	}
 	for _, sc := range c.Sinks {

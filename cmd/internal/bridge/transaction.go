@@ -18,6 +18,12 @@ import (
 // Mail begins a transaction with the configuration of this moment.
 func (b *Bridge) Mail(_ context.Context, s inbound.Session, m inbound.Mail) (inbound.Transaction, error) {
 	p := b.acquire()
+	if p.ledger != nil {
+		if err := p.ledger.Usable(); err != nil {
+			p.release()
+			return nil, err
+		}
+	}
 	return &transaction{
 		parts: p, session: s, mail: m, id: b.newID(),
 		log: b.log.With("session", s.ID),
@@ -68,7 +74,8 @@ func (t *transaction) Data(ctx context.Context, data *inbound.MailData) inbound.
 	}
 	answer := inbound.Answer{Err: err}
 	if err == nil {
-		m.Identity = identify(m, t.id).Sum()
+		id := identify(m, t.id)
+		m.Identity, m.Provable = id.Sum(), id.MessageID != ""
 		answer = t.parts.deliverer.Deliver(ctx, m, t.orders())
 	}
 	t.parts.metrics.TransactionAnswered(answer.Reply().Class())
@@ -106,7 +113,7 @@ func (t *transaction) orders() []delivery.Order {
 		orders = append(orders, delivery.Order{
 			Route: g.rule.Name, Recipients: g.recipients,
 			Required: t.parts.sinksNamed(g.rule.Deliver),
-			Optional: t.parts.sinksNamed(g.rule.Optional),
+			Optional: t.parts.sinksNamed(g.rule.Optional), Deduplicate: !g.rule.Repeat,
 		})
 	}
 	return orders

@@ -65,9 +65,10 @@ type Verify struct {
 	Timeout  time.Duration
 }
 
-// Delivery says how long a sender waits.
+// Delivery says how long a sender waits, and how long is remembered what it sent.
 type Delivery struct {
 	Budget time.Duration
+	Ledger time.Duration // 0 is off
 }
 
 // Sink is one that takes events. Exactly one of the pointers is set, as Type says.

@@ -39,6 +39,7 @@ func Development(o DevelopmentOptions) (*Config, error) {
 		Verify:    d.verify(top),
 		Delivery:  d.delivery(top),
 	}
+	c.Delivery.Ledger = 0 // the same file is sent again and again
 	if o.Listen != "" {
 		if _, _, why := splitAddress(o.Listen); why != "" {
 			return nil, errors.New(why)

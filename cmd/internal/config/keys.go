@@ -49,7 +49,7 @@ const (
 
 var keys = []key{
 	{section: "", name: "hostname", kind: kindText, text: "our name in the banner, EHLO, Received and Authentication-Results; default the host's name"},
-	{section: "", name: "state", kind: kindText, byDefault: "./mxhook-data", text: "folder for temporary files"},
+	{section: "", name: "state", kind: kindText, byDefault: "./mxhook-data", text: "folder of the ledger, dead events and temporary files; one process has it"},
 	{section: "", name: "log", kind: kindMapping},
 	{section: "", name: "admin", kind: kindMapping},
 	{section: "", name: "listeners", kind: kindMappings, text: `default: one mx on ":25"`},
@@ -103,7 +103,7 @@ var keys = []key{
 	{section: "verify.reject", name: "no_ptr", kind: kindBool, byDefault: "false", only: []string{"false"}},
 
 	{section: "delivery", name: "budget", kind: kindDuration, byDefault: "30s", min: int64(10 * time.Millisecond), max: 300 * second, text: "how long the sender waits after the final dot"},
-	{section: "delivery", name: "ledger", kind: kindDuration, byDefault: "0", only: []string{"0", "0s"}, text: "how long a done unit is remembered; 0 switches it off"},
+	{section: "delivery", name: "ledger", kind: kindDuration, byDefault: "192h", max: 8760 * hour, text: "how long a done unit is remembered; 0 switches it off"},
 
 	{section: "spool", name: "max_bytes", kind: kindSize, only: none},
 	{section: "spool", name: "max_age", kind: kindDuration, only: none},
@@ -166,7 +166,7 @@ var keys = []key{
 	{section: "routes[]", name: "optional", kind: kindList, text: "sinks that are never the reason for a 4xx"},
 	{section: "routes[]", name: "mode", kind: kindEnum, values: []string{"direct", "spool"}, only: []string{"direct"}, byDefault: "direct"},
 	{section: "routes[]", name: "spill_after", kind: kindDuration, byDefault: "0s", only: []string{"0", "0s"}},
-	{section: "routes[]", name: "deduplicate", kind: kindBool, byDefault: "false", only: []string{"false"}},
+	{section: "routes[]", name: "deduplicate", kind: kindBool, byDefault: "true", text: "leave out what the ledger knows as delivered"},
 	{section: "routes[]", name: "continue", kind: kindBool, byDefault: "false", text: "the search goes on after this route has matched"},
 	{section: "routes[]", name: "reject", kind: kindText, text: `refuse with this reply: "550 5.1.6 text"`},
 	{section: "routes[]", name: "discard", kind: kindBool, byDefault: "false", text: "accept and drop"},

@@ -234,7 +234,8 @@ func (d *decoder) verify(top *section) Verify {
 }
 
 func (d *decoder) delivery(top *section) Delivery {
-	return Delivery{Budget: time.Duration(d.sub(top, "delivery").duration("budget"))}
+	s := d.sub(top, "delivery")
+	return Delivery{Budget: time.Duration(s.duration("budget")), Ledger: time.Duration(s.duration("ledger"))}
 }
 
 // elements returns the mappings of a list, or nil after a fault.

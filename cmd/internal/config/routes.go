@@ -78,6 +78,7 @@ func (d *decoder) route(n ast.Node, i int, sinks *sinkSet) (route, bool) {
 	}
 	r.rule.Continue = s.flag("continue")
 	r.rule.Discard = s.flag("discard")
+	r.rule.Repeat = !s.flag("deduplicate")
 	d.reject(&r)
 	r.rule.Deliver = d.sinkNames(&r, "deliver", sinks)
 	r.rule.Optional = d.sinkNames(&r, "optional", sinks)

@@ -31,6 +31,7 @@ type Metrics struct {
 	routeMatches    *prometheus.CounterVec
 	sinkAttempts    *prometheus.CounterVec
 	sinkSeconds     *prometheus.HistogramVec
+	suppressed      *prometheus.CounterVec
 }
 
 // New returns the metrics of a bridge. memory is asked for the octets of messages
@@ -47,6 +48,7 @@ func New(version, commit, goVersion string, memory func() int64) *Metrics {
 	m.routeMatches = m.counters("route_matches_total", "Recipients that a route took.", "route")
 	m.sinkAttempts = m.counters("sink_attempts_total", "Attempts to deliver an event to a sink.", "sink", "outcome")
 	m.sinkSeconds = m.histograms("sink_seconds", "Time that the delivery of an event to a sink took, all attempts together.", "sink")
+	m.suppressed = m.counters("ledger_suppressed_total", "Units that were left out because the ledger knows them.", "sink")
 	m.function("memory_bytes", "Octets of messages held in memory.", func() float64 { return float64(memory()) })
 	build := m.gauges("build_info", "Always 1; the labels tell the build.", "version", "commit", "go")
 	build.WithLabelValues(version, commit, goVersion).Set(1)
@@ -71,6 +73,7 @@ func (m *Metrics) AddSink(name string) {
 		m.sinkAttempts.WithLabelValues(name, outcomeLabel(class))
 	}
 	m.sinkSeconds.WithLabelValues(name)
+	m.suppressed.WithLabelValues(name)
 }
 
 // AddRoute makes the series of a route exist.
@@ -132,6 +135,11 @@ func (m *Metrics) Attempt(sink string, c *status.Condition, _ time.Duration) {
 // not matter here, so that late does not either.
 func (m *Metrics) Outcome(sink string, _ *status.Condition, took time.Duration, _ bool) {
 	m.sinkSeconds.WithLabelValues(sink).Observe(took.Seconds())
+}
+
+// Suppressed counts units of a sink that were delivered before.
+func (m *Metrics) Suppressed(sink string, units int) {
+	m.suppressed.WithLabelValues(sink).Add(float64(units))
 }
 
 func outcomeLabel(c status.Class) string {

@@ -1,0 +1,189 @@
+package delivery
+
+import (
+	"context"
+	"slices"
+
+	"mxhook/inbound/status"
+	"mxhook/sinks/ledger"
+)
+
+// work is what has to be delivered of a message.
+type work struct {
+	taskSet
+	// The ids of events that carried units before: the first of required sinks, and
+	// of optional ones; "" where nothing was delivered.
+	known, knownOptional string
+}
+
+// missing returns the events of the units that the ledger doesn't know, and takes
+// these units. It waits for those that another session has under way, and then asks
+// the ledger again; when ctx ends first, the error is status.InProgress. Optional
+// units that are under way are left out: somebody else is at them.
+func (d *Deliverer) missing(ctx context.Context, m Mail, all []*group) (work, error) {
+	if d.config.Ledger == nil || !m.Provable {
+		return work{taskSet: events(m, all)}, nil
+	}
+	for _, g := range all {
+		g.identify(m)
+	}
+	for {
+		set := events(m, d.unknown(all))
+		busy := d.take(set.required)
+		switch {
+		case busy != nil:
+			select {
+			case <-busy:
+			case <-ctx.Done():
+				return work{}, status.InProgress.Wrap(op, nil)
+			}
+		case d.marked(set.required):
+			// Another session ended between the look and the taking.
+			for _, t := range set.required {
+				t.flight.End()
+			}
+		default:
+			return d.settle(m, all, set.required), nil
+		}
+	}
+}
+
+// identify names the units of a group that is remembered.
+func (g *group) identify(m Mail) {
+	if !g.remembered {
+		return
+	}
+	for _, r := range g.recipients {
+		g.keys = append(g.keys, ledger.KeyOf(m.Identity, g.route, g.sink.Name(), r.Key()))
+	}
+}
+
+// unknown returns the groups without the recipients that the ledger knows.
+func (d *Deliverer) unknown(all []*group) []*group {
+	var left []*group
+	for _, g := range all {
+		if g.keys != nil {
+			known := d.config.Ledger.Known(g.keys)
+			g = g.only(func(i int) bool { return known[i].State == 0 })
+		}
+		if len(g.recipients) > 0 {
+			left = append(left, g)
+		}
+	}
+	return left
+}
+
+// only returns the group with the recipients that keep keeps.
+func (g *group) only(keep func(i int) bool) *group {
+	some := &group{route: g.route, sink: g.sink, optional: g.optional, remembered: g.remembered}
+	for i := range g.recipients {
+		if keep(i) {
+			some.recipients = append(some.recipients, g.recipients[i])
+			some.keys = append(some.keys, g.keys[i])
+		}
+	}
+	return some
+}
+
+// take takes the units of tasks, all or none; busy is closed when one that is under
+// way elsewhere has ended.
+func (d *Deliverer) take(tasks []task) (busy <-chan struct{}) {
+	keys := make([][]ledger.Key, len(tasks))
+	for i, t := range tasks {
+		keys[i] = t.keys
+	}
+	flights, busy := d.config.Ledger.Begin(keys)
+	for i := range flights {
+		tasks[i].flight = flights[i]
+	}
+	return busy
+}
+
+// marked tells whether the ledger knows a unit of the tasks.
+func (d *Deliverer) marked(tasks []task) bool {
+	for _, t := range tasks {
+		if slices.ContainsFunc(d.config.Ledger.Known(t.keys), func(k ledger.Done) bool { return k.State != 0 }) {
+			return true
+		}
+	}
+	return false
+}
+
+// settle takes the optional units that nobody has under way, and tells what is left
+// out.
+func (d *Deliverer) settle(m Mail, all []*group, required []task) work {
+	w := work{taskSet: taskSet{required: required}}
+	for _, g := range all {
+		first := d.suppressed(g)
+		if g.optional {
+			w.optional = append(w.optional, d.takeOptional(m, g)...)
+		}
+		switch {
+		case first == "":
+		case g.optional && w.knownOptional == "":
+			w.knownOptional = first
+		case !g.optional && w.known == "":
+			w.known = first
+		}
+	}
+	return w
+}
+
+func (d *Deliverer) takeOptional(m Mail, g *group) []task {
+	for {
+		left := g
+		if g.keys != nil {
+			busy, known := d.config.Ledger.InFlight(g.keys), d.config.Ledger.Known(g.keys)
+			left = g.only(func(i int) bool { return !busy[i] && known[i].State == 0 })
+		}
+		if len(left.recipients) == 0 {
+			return nil
+		}
+		tasks := left.tasks(m)
+		if d.take(tasks) != nil {
+			continue
+		}
+		if !d.marked(tasks) {
+			return tasks
+		}
+		for _, t := range tasks {
+			t.flight.End()
+		}
+	}
+}
+
+// suppressed logs and counts the units of a group that the ledger knows, and returns
+// the id of the event that carried the first, or "".
+func (d *Deliverer) suppressed(g *group) (event string) {
+	var ids []string
+	units := 0
+	for _, k := range d.config.Ledger.Known(g.keys) {
+		if k.State == 0 {
+			continue
+		}
+		units++
+		if !slices.Contains(ids, k.Event) {
+			ids = append(ids, k.Event)
+		}
+	}
+	if units == 0 {
+		return ""
+	}
+	if d.config.Suppressed != nil {
+		d.config.Suppressed(g.sink.Name(), units)
+	}
+	d.log.Info("already delivered", "events", ids, "route", g.route, "sink", g.sink.Name(), "recipients", units, "optional", g.optional)
+	return ids[0]
+}
+
+// mark remembers the units of an event. The error wraps status.NoStorage.
+func (d *Deliverer) mark(t task, s ledger.State) error {
+	if t.keys == nil {
+		return nil
+	}
+	err := d.config.Ledger.Mark(t.event.ID, s, t.keys)
+	if err != nil {
+		d.log.Error("event not remembered, it may be repeated under the same id", "event", t.event.ID, "sink", t.sink.Name(), "state", s.String(), "error", err)
+	}
+	return err
+}

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -278,6 +280,34 @@ func TestOtherUnitsDoNotWait(t *testing.T) {
 		b.Stop(context.Background())
 		b.ledger.Close()
 	})
+}
+
+func TestManySessionsMakeOneDelivery(t *testing.T) {
+	b := openBook(t)
+	b.Deliverer = delivery.New(delivery.Config{Budget: budget, Ledger: b.ledger})
+	var calls atomic.Int64
+	app := &fake{name: "app", deliver: func(context.Context, *sinks.Event) sinks.Outcome {
+		calls.Add(1)
+		return sinks.Outcome{Attempts: 1}
+	}}
+	const rounds = 300
+	for round := range rounds {
+		var sessions sync.WaitGroup
+		for range 6 {
+			sessions.Go(func() {
+				m, to := mail("ann@in.example", "bob@in.example")
+				m.Provable, m.Identity = true, [32]byte{byte(round), byte(round >> 8), 1}
+				a := b.Deliver(context.Background(), m, []delivery.Order{{Route: "r", Recipients: to, Required: list(app), Optional: list(app), Deduplicate: true}})
+				if a.Err != nil {
+					t.Error(a.Err)
+				}
+			})
+		}
+		sessions.Wait()
+	}
+	if n := calls.Load(); n != rounds {
+		t.Errorf("%d deliveries of %d messages", n, rounds)
+	}
 }
 
 func TestTheSessionsEndEndsTheWait(t *testing.T) {

@@ -45,8 +45,8 @@ func (s *segment) add(e *entry) {
 		s.first = e.age
 	}
 	s.last, s.wall = max(s.last, e.age), e.wall
-	if len(e.keys) == 0 {
-		return
+	if e.state != Delivered && e.state != Refused {
+		return // it tried the storage
 	}
 	n := uint32(len(s.events))
 	s.events = append(s.events, event{age: e.age, id: e.id, state: e.state})

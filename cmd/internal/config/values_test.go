@@ -80,7 +80,13 @@ func TestEveryAvailableKeyArrives(t *testing.T) {
 	if c.Log != (Log{"debug", "text"}) || c.Admin.Address != "127.0.0.1:8025" || c.Admin.Token != "" {
 		t.Errorf("log %v, admin %v", c.Log, c.Admin)
 	}
+	if c.Delivery.Ledger != 24*time.Hour {
+		t.Errorf("ledger %v", c.Delivery.Ledger)
+	}
 	r := c.Routes[0]
+	if !r.Repeat || c.Routes[1].Repeat {
+		t.Errorf("deduplicate: %v, %v", !r.Repeat, !c.Routes[1].Repeat)
+	}
 	if !r.NeedsCaptures || !r.Continue || len(r.Sender) != 2 || r.Optional[0] != "disk" || r.Name != "tickets" {
 		t.Errorf("route %+v", r)
 	}
@@ -326,7 +332,7 @@ func TestDevelopment(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got.Sinks[0].Name != c.sink || got.Routes[0].Deliver[0] != c.sink || got.Routes[0].Name != "all" || got.Hostname == "" || got.Delivery.Budget != 30*time.Second {
+			if got.Sinks[0].Name != c.sink || got.Routes[0].Deliver[0] != c.sink || got.Routes[0].Name != "all" || got.Hostname == "" || got.Delivery.Budget != 30*time.Second || got.Delivery.Ledger != 0 {
 				t.Errorf("got %+v", got)
 			}
 			if w := got.Sinks[0].Webhook; w != nil && (w.Timeout != 25*time.Second || w.Attempts != 2 || !w.Include.HTML || w.FanOut != "message" || string(w.URL) != c.options.To) {

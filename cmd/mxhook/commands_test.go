@@ -214,6 +214,7 @@ func TestDemo(t *testing.T) {
 	for _, want := range []string{
 		"Webhook-Id: msg_", "Webhook-Timestamp: ", "Webhook-Signature: v1,", "S: 451 4.4.1 ", "S: 250 2.0.0 OK msg_",
 		`"from_verified": true`, "spf=pass dkim=pass dmarc=pass", `"filename": "invoice.csv"`, "Delivered once",
+		"S: 250 2.0.0 already delivered as msg_",
 	} {
 		if !strings.Contains(got.stdout, want) {
 			t.Errorf("%q is not in the output:\n%s", want, got.stdout)

@@ -72,7 +72,7 @@ func (d *demo) run() (err error) {
 		return err
 	}
 	defer d.bridge.Stop(d.ctx)
-	for _, step := range []func() error{d.delivered, d.receiverDown, d.receiverUp} {
+	for _, step := range []func() error{d.delivered, d.receiverDown, d.receiverUp, d.resent} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -203,6 +203,19 @@ func (d *demo) receiverUp() error {
 	}
 	d.title("Delivered once")
 	d.say("webhook-id: " + d.receiver.last().header.Get("webhook-id"))
+	return nil
+}
+
+func (d *demo) resent() error {
+	d.title("The sender did not hear that 250, and sends the message again: it is known, and not delivered twice")
+	before := d.receiver.count()
+	reply, err := d.post(d.sender.kept)
+	if err != nil {
+		return err
+	}
+	if n := d.receiver.count() - before; n != 0 || !strings.HasPrefix(reply, "250 2.0.0 already delivered as ") {
+		return fmt.Errorf("%d more deliveries, reply %s", n, reply)
+	}
 	return nil
 }
 

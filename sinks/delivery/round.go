@@ -140,7 +140,7 @@ func (d *Deliverer) note(t task, optional, late bool, o sinks.Outcome, took time
 	case o.Class() == status.Temporary:
 		level, what = slog.LevelWarn, "deferred"
 	}
-	log := d.log.With("event", t.event.ID, "route", t.event.Route, "sink", t.sink.Name(), "condition", c.Name(), "detail", o.Detail,
+	log := d.log.With("session", t.event.Session.ID, "event", t.event.ID, "route", t.event.Route, "sink", t.sink.Name(), "condition", c.Name(), "detail", o.Detail,
 		"attempts", o.Attempts, "took", took, "optional", optional, "late", late)
 	if c == status.LocalError { // also what no sink should give: an error without a condition
 		log = log.With("error", o.Err)

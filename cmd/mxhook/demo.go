@@ -22,7 +22,7 @@ const demoConfig = `hostname: mx.in.example
 state: %q
 listeners:
   - {address: "127.0.0.1:0", tls: {mode: none}}
-delivery: {budget: 5s}
+delivery: {budget: 5s, ledger: 192h}
 sinks:
   app: {type: webhook, url: "http://%s/inbound", secret: "%s"}
 routes:

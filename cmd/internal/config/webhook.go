@@ -61,15 +61,19 @@ func (d *decoder) webhookSecrets(s *section) []Secret {
 			continue
 		}
 		text := strings.TrimSpace(v.text)
+		octets, isBase64 := secretOctets(text)
 		switch {
 		case text == "":
 			d.fault(v.place, "%s: secret is empty; make one with: echo whsec_$(openssl rand -base64 32)", s.what)
-		case !isStandardSecret(text):
-			d.fault(v.place, "%s: secret must be whsec_ and 24 to 64 octets in base64, as Standard Webhooks want it; make one with: echo whsec_$(openssl rand -base64 32)", s.what)
+		case !isBase64 || octets == 0:
+			d.fault(v.place, "%s: secret must be whsec_ and base64, as Standard Webhooks want it; make one with: echo whsec_$(openssl rand -base64 32)", s.what)
 		case slices.Contains(all, Secret(text)):
 			d.fault(v.place, "%s: secret: the same key stands twice; keep one", s.what)
 		default:
 			all = append(all, Secret(text))
+			if octets < 24 || octets > 64 {
+				d.warn(v.place, "%s: secret has not 24 to 64 octets, as Standard Webhooks want it; make one with: echo whsec_$(openssl rand -base64 32)", s.what)
+			}
 		}
 	}
 	if !s.has("secret") && !s.has("secret_file") {
@@ -80,11 +84,11 @@ func (d *decoder) webhookSecrets(s *section) []Secret {
 	return all
 }
 
-// isStandardSecret tells whether the libraries of Standard Webhooks take s:
-// base64 of 24 to 64 octets, with or without whsec_ before it.
-func isStandardSecret(s string) bool {
+// secretOctets returns the length of a key that is written as the libraries of
+// Standard Webhooks take it: base64, with or without whsec_ before it.
+func secretOctets(s string) (octets int, ok bool) {
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(s, "whsec_"))
-	return err == nil && len(key) >= 24 && len(key) <= 64
+	return len(key), err == nil
 }
 
 // url reads where to post. The URL may hold a password or a token, so that no

@@ -7,12 +7,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	webhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
@@ -169,6 +171,38 @@ func TestDeadNameServerIsTemperrorAndStillDelivered(t *testing.T) {
 	p := a.next(t).document(t)
 	if p.Authentication.SPF.Result != "temperror" || p.Authentication.DMARC.Result != "temperror" || p.Authentication.FromVerified {
 		t.Errorf("%+v", p.Authentication)
+	}
+}
+
+// A name server that never answers takes no more than half of the budget, and what is
+// left is enough to deliver.
+func TestTheBudgetHoldsVerificationAndDelivery(t *testing.T) {
+	a := startApp(t)
+	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	config := strings.Replace(strings.ReplaceAll(interopConfig, "%URL%", a.URL), "attempts: 1", "attempts: 1, timeout: 3s", 1) + "delivery: {budget: 2s}\n"
+	b := startBridge(t, config, func(o *bridge.Options) {
+		o.Resolver = dns.New(dns.Config{Servers: []string{silent.LocalAddr().String()}})
+	})
+	began := time.Now()
+	if got := b.send(t, "ann@sender.example", "support@in.example", []byte(smallMessage)); !strings.HasPrefix(got, "250 ") {
+		t.Errorf("reply %q", got)
+	}
+	if p := a.next(t).document(t); p.Authentication.SPF.Result != "temperror" {
+		t.Errorf("%+v", p.Authentication)
+	}
+	a.set(func(_ http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	})
+	if got := b.send(t, "ann@sender.example", "support@in.example", []byte(smallMessage)); !strings.HasPrefix(got, "451 4.4.5 ") {
+		t.Errorf("reply %q", got)
+	}
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("two messages with a budget of 2 s took %s", took)
 	}
 }
 

@@ -29,7 +29,7 @@ import (
 
 // Config says how long and to whom to tell.
 type Config struct {
-	Budget   time.Duration // how long Deliver waits at most; default 30 s
+	Budget   time.Duration // how long the sender waits at most; default 30 s
 	Log      *slog.Logger  // nil: silent
 	Observer sinks.Observer
 	// Dead keeps a refused event durably before a 250 is given in spite of it; its
@@ -68,7 +68,11 @@ func New(c Config) *Deliverer {
 // the latest when the budget or ctx ends. It retains m.Data for as long as a sink
 // reads it, which may be longer.
 func (d *Deliverer) Deliver(ctx context.Context, m Mail, orders []Order) inbound.Answer {
-	ctx, cancel := context.WithTimeout(ctx, d.config.Budget)
+	waiting := m.Waiting
+	if waiting.IsZero() {
+		waiting = time.Now()
+	}
+	ctx, cancel := context.WithDeadline(ctx, waiting.Add(d.config.Budget))
 	missing, err := d.missing(ctx, m, groups(orders))
 	if err != nil {
 		cancel()

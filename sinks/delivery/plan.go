@@ -26,6 +26,8 @@ type Mail struct {
 	Cut        []sinks.Range
 	Hostname   string
 	ReceivedAt time.Time // UTC
+	// Waiting is since when the sender waits for the reply; zero is since now.
+	Waiting time.Time
 }
 
 // Order is what a route wants done: its recipients, to each of its sinks. A route

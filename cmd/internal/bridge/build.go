@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"mxhook/cmd/internal/config"
 	"mxhook/cmd/internal/metrics"
@@ -29,6 +30,7 @@ type parts struct {
 	sinks     map[string]sinks.Sink
 	deliverer *delivery.Deliverer
 	ledger    *ledger.Ledger // nil when it is off
+	budget    time.Duration  // how long a sender waits after the final dot
 	metrics   *metrics.Metrics
 	users     atomic.Int64
 	close     func()
@@ -47,7 +49,7 @@ func (b *Bridge) build(c *config.Config) (*parts, error) {
 	}
 	p := &parts{
 		examiner: examiner{hostname: c.Hostname, verifier: newVerifier(c, b.options), verified: b.metrics.Verified},
-		table:    table, metrics: b.metrics, ledger: book,
+		table:    table, metrics: b.metrics, ledger: book, budget: c.Delivery.Budget,
 		sinks: map[string]sinks.Sink{},
 		deliverer: delivery.New(delivery.Config{
 			Budget: c.Delivery.Budget, Log: b.log, Observer: b.metrics, Dead: spool.New(c.State).Bury,

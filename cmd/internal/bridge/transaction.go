@@ -65,7 +65,10 @@ func (t *transaction) Rcpt(_ context.Context, forwardPath inbound.Path) error {
 // Data is the pipeline: verify and parse, identify, deliver, answer.
 func (t *transaction) Data(ctx context.Context, data *inbound.MailData) inbound.Answer {
 	began := time.Now()
-	m, err := t.parts.examine(ctx, t.session, t.mail, data)
+	looking, done := context.WithTimeout(ctx, t.parts.budget/2) // the rest is for the sinks
+	m, err := t.parts.examine(looking, t.session, t.mail, data)
+	done()
+	m.Waiting = began
 	if err == nil && inLoop(m.Message, t.parts.hostname) {
 		err = status.MailLoop.Wrap("count Received fields", nil)
 	}

@@ -162,7 +162,9 @@ func TestMemoryDoesNotGrowWithTheAttachment(t *testing.T) {
 	}
 	smallOctets, smallObjects := cost(200 << 10)
 	largeOctets, largeObjects := cost(2 << 20)
-	if largeOctets > smallOctets+32*1024 || largeObjects > smallObjects+20 {
+	// Pools are emptied at any time, and under the race detector at random: what is 1.8 MiB
+	// more may cost some buffers more, and no share of itself.
+	if largeOctets > smallOctets+256*1024 || largeObjects > smallObjects+200 {
 		t.Errorf("200 KiB cost %d octets in %d allocations, 2 MiB %d in %d", smallOctets, smallObjects, largeOctets, largeObjects)
 	}
 	if smallOctets > 200*1024 {

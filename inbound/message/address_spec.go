@@ -106,7 +106,7 @@ func localWord(s string) int {
 // domain literal.
 func isMailDomain(s string) bool {
 	if len(s) > 2 && s[0] == '[' && s[len(s)-1] == ']' {
-		return !strings.ContainsAny(s[1:len(s)-1], "[]\\@ \t")
+		return !strings.ContainsAny(s[1:len(s)-1], "[]\\@ \t()<>,;\"")
 	}
 	for label := range strings.SplitSeq(s, ".") {
 		if label == "" {

@@ -54,7 +54,7 @@ func FuzzAddresses(f *testing.F) {
 	for _, s := range []string{
 		`Ann <ann@a.example>`, `"Doe, J" <j@a.example>, b@b.example (Bob)`, `G: a@a.example, <b@b.example>;`,
 		`=?utf-8?q?a,b?= <a@a.example>`, `"x y"@a.example`, `<@r:a@b>`, `((`, `"`, `a@[1.2.3.4]`, `<a@b, <c@d>`,
-		`m@(x)y`, `(x m@(y`, `a@b@c`, `=?utf-8?q?a=40b?=`, `<m@(x)y>`,
+		`m@(x)y`, `(x m@(y`, `a@b@c`, `=?utf-8?q?a=40b?=`, `<m@(x)y>`, `0@[(]`,
 	} {
 		f.Add(s)
 	}

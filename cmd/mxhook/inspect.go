@@ -126,17 +126,12 @@ func (in *inspection) config() (c *config.Config, err error) {
 // envelope returns what the flags say, and what the header says where they say
 // nothing.
 func (in *inspection) envelope(content []byte, hostname string) (inbound.Path, []inbound.Path) {
-	var m mailing
-	if in.f.given("from") {
+	m := mailing{from: in.from, rcpts: *in.rcpts}
+	addressFrom(&m, message.Parse(bytes.NewReader(content), int64(len(content)), message.Options{}))
+	if in.f.given("from") { // also an empty one
 		m.from = in.from
 	}
-	m.rcpts = *in.rcpts
-	fromHeader := mailing{from: m.from, rcpts: m.rcpts}
-	addressFrom(&fromHeader, message.Parse(bytes.NewReader(content), int64(len(content)), message.Options{}))
-	if !in.f.given("from") {
-		m.from = fromHeader.from
-	}
-	if m.rcpts = fromHeader.rcpts; len(m.rcpts) == 0 {
+	if len(m.rcpts) == 0 {
 		m.rcpts = []string{"postmaster@" + hostname}
 	}
 	var rcpts []inbound.Path

@@ -24,9 +24,6 @@ const (
 	stageAnswer = "answer"
 )
 
-// maxText keeps a reply line below the 512 octets of RFC 5321 4.5.3.1.5.
-const maxText = 400
-
 // verdict is the one place where an error becomes a reply. What wraps no Condition,
 // or one that isn't a refusal, is our own failure: 451 4.3.0 and an error in the log.
 func (c *conn) verdict(stage string, err error) answer {
@@ -40,7 +37,7 @@ func (c *conn) verdict(stage string, err error) answer {
 		c.log.Error("error with a condition that is no refusal", "stage", stage, "error", err)
 		return answer{status.LocalError.Reply(), status.LocalError}
 	}
-	if a.reply.Text = status.CleanText(a.reply.Text, maxText); a.reply.Text == "" {
+	if a.reply.Text = status.CleanText(a.reply.Text, status.MaxText); a.reply.Text == "" {
 		a.reply.Text = a.cond.Reply().Text
 	}
 	level := slog.LevelInfo
@@ -63,7 +60,7 @@ func (c *conn) accept(a inbound.Answer) error {
 		return c.decline(stageAnswer, a.Err)
 	}
 	r := a.Reply()
-	if r.Text = status.CleanText(r.Text, maxText); r.Text == "" {
+	if r.Text = status.CleanText(r.Text, status.MaxText); r.Text == "" {
 		r.Text = status.Delivered.Reply().Text
 	}
 	cond := status.Delivered

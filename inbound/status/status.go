@@ -62,9 +62,9 @@ func (r Reply) String() string {
 	return fmt.Sprintf("%d %d.%d.%d %s", r.Code, r.Enhanced[0], r.Enhanced[1], r.Enhanced[2], r.Text)
 }
 
-// maxText keeps a reply line under the 512 octets of RFC 5321 4.5.3.1.5 with room
+// MaxText keeps a reply line under the 512 octets of RFC 5321 4.5.3.1.5 with room
 // for codes.
-const maxText = 400
+const MaxText = 400
 
 // ParseReply reads "550 5.1.6 the mailbox has moved": a code of class 4 or 5,
 // never 421 (which closes a connection and is the server's own), an enhanced code
@@ -87,7 +87,7 @@ func ParseReply(s string) (Reply, error) {
 	if e[0] != n/100 {
 		return Reply{}, fmt.Errorf("reply %q: code %d and enhanced code %s are of different classes", s, n, enhanced)
 	}
-	return Reply{Code: n, Enhanced: e, Text: CleanText(text, maxText)}, nil
+	return Reply{Code: n, Enhanced: e, Text: CleanText(text, MaxText)}, nil
 }
 
 func parseEnhanced(s string) (e [3]int, ok bool) {

@@ -74,6 +74,10 @@ type Answer struct {
 	// Condition is what is counted when Err is nil: a row whose reply is a 250; nil is
 	// status.Delivered.
 	Condition *status.Condition
+	// Recipients are the answers for each recipient that Rcpt accepted, in that order,
+	// where the protocol has one reply for each (LMTP, RFC 2033); nil when all are told
+	// this Answer.
+	Recipients []Answer
 }
 
 // Reply returns the reply that the Answer stands for.

@@ -4,6 +4,7 @@ package sinks
 
 import (
 	"context"
+	"crypto/sha256"
 	"strings"
 	"time"
 
@@ -49,6 +50,8 @@ type Outcome struct {
 	Attempts int
 	// Detail is what the last attempt met, in words that may be logged: "HTTP 503".
 	Detail string
+	// After is how long the sink asks to be left alone (Retry-After); 0: it didn't say.
+	After time.Duration
 }
 
 // Class returns the class of the outcome.
@@ -56,7 +59,8 @@ func (o Outcome) Class() status.Class { return status.ClassOf(o.Err) }
 
 // Event is one message for some recipients of one route at one sink.
 type Event struct {
-	ID         string // "msg_" and 26 characters, see EventID
+	ID         string            // "msg_" and 26 characters, see EventID
+	Identity   [sha256.Size]byte // the message's, Identity.Sum
 	Route      string
 	ReceivedAt time.Time // UTC
 	Hostname   string    // our name: authserv-id and "by" of Received

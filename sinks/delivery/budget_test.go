@@ -23,7 +23,7 @@ type counts struct {
 	outcomes []string
 }
 
-func (c *counts) Attempt(string, *status.Condition, time.Duration) {}
+func (c *counts) Attempt(sinks.Attempt) {}
 
 func (c *counts) Outcome(sink string, cond *status.Condition, took time.Duration, late bool) {
 	c.mu.Lock()

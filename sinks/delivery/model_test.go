@@ -102,7 +102,7 @@ func (h *history) sink(name string, fanOut sinks.FanOut) *fake {
 }
 
 // Attempt and Outcome make h an Observer: an outcome is told after the marking.
-func (h *history) Attempt(string, *status.Condition, time.Duration) {}
+func (h *history) Attempt(sinks.Attempt) {}
 
 func (h *history) Outcome(string, *status.Condition, time.Duration, bool) {
 	h.mu.Lock()

@@ -132,7 +132,7 @@ func (g *group) tasks(m Mail) []task {
 // Event returns the event for recipients of one route.
 func (m *Mail) Event(route string, recipients []sinks.Recipient) *sinks.Event {
 	return &sinks.Event{
-		ID:    sinks.EventID(m.Identity, route, recipients),
+		ID: sinks.EventID(m.Identity, route, recipients), Identity: m.Identity,
 		Route: route, ReceivedAt: m.ReceivedAt, Hostname: m.Hostname, Session: m.Session, Mail: m.Mail,
 		Recipients: recipients, Message: m.Message, Results: m.Results, Data: m.Data, Cut: m.Cut,
 	}

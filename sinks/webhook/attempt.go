@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"mxhook/inbound/status"
+	"mxhook/sinks"
 )
 
 const (
@@ -105,7 +106,7 @@ func (d *delivery) attempt(req *http.Request) (code int, stale bool) {
 
 	resp, err := s.transport.RoundTrip(out)
 	if err != nil {
-		f := t.failure(err, ctx)
+		f := t.failure(err, ctx, start)
 		d.finish(f.classify(s.op(), s.target.hostPort()), start)
 		// A request that was written whole may be at work there: its repeat counts.
 		return 0, t.kept.Load() && !f.written && !f.answered && !f.timedOut && !f.ended && !f.source && !isTimeout(err)
@@ -119,7 +120,7 @@ func (d *delivery) answered(ctx context.Context, cancel context.CancelFunc, t *t
 	s := d.sink
 	defer resp.Body.Close()
 	if resp.StatusCode/100 == 2 && !t.waitWritten(ctx) {
-		f := t.failure(errNoAnswer, ctx)
+		f := t.failure(errNoAnswer, ctx, start)
 		f.early = !f.timedOut && !f.ended && !f.source
 		d.finish(f.classify(s.op(), s.target.hostPort()), start)
 		return 0
@@ -148,7 +149,7 @@ func (d *delivery) finish(r result, start time.Time) {
 	took := time.Since(start)
 	c := status.ConditionOf(r.err)
 	if o := d.sink.config.Observer; o != nil {
-		o.Attempt(d.sink.config.Name, c, took)
+		o.Attempt(sinks.Attempt{Sink: d.sink.config.Name, Message: d.event.Identity, Condition: c, Health: r.health, Took: took})
 	}
 	d.sink.log.Debug("attempt", "event", d.event.ID, "attempt", d.attempts, "outcome", c.Name(), "detail", r.detail, "took", took)
 }
@@ -207,7 +208,7 @@ func (t *tracer) waitWritten(ctx context.Context) bool {
 	return t.isWritten()
 }
 
-func (t *tracer) failure(err error, ctx context.Context) failure {
+func (t *tracer) failure(err error, ctx context.Context, start time.Time) failure {
 	return failure{
 		err: err, written: t.isWritten(), answered: t.answer.Load(),
 		resolving:   t.dnsBegan.Load() && !t.dnsDone.Load(),

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mxhook/inbound/status"
+	"mxhook/sinks"
 )
 
 // answer is what a server said, as far as it matters.
@@ -25,6 +26,7 @@ type result struct {
 	detail string        // in words that may be logged
 	retry  bool          // another attempt may help
 	after  time.Duration // what Retry-After asks for; negative without one
+	health sinks.Health  // what it says about the server
 }
 
 const maxReplyText = 200
@@ -32,7 +34,7 @@ const maxReplyText = 200
 // classify says what an answer means for the sender. warning is not empty when the
 // answer had something that was ignored. It is pure; now is for Retry-After.
 func classify(op string, a answer, rejectOn []int, now time.Time) (r result, warning string) {
-	r = result{detail: "HTTP " + strconv.Itoa(a.code), after: -1}
+	r = result{detail: "HTTP " + strconv.Itoa(a.code), after: -1, health: sinks.Well}
 	replies := a.header.Values("Smtp-Reply")
 	if a.code >= 200 && a.code <= 299 {
 		if len(replies) > 0 {
@@ -59,7 +61,7 @@ func classify(op string, a answer, rejectOn []int, now time.Time) (r result, war
 		return r, warning
 	default:
 		c, retry := conditionOf(a.code)
-		r.err, r.retry = c.Wrap(op, cause), retry
+		r.err, r.retry, r.health = c.Wrap(op, cause), retry, healthOf(a.code)
 		if retry {
 			r.after = retryAfter(a.header.Get("Retry-After"), now)
 		}
@@ -85,6 +87,21 @@ func conditionOf(code int) (c *status.Condition, retry bool) {
 		return status.SinkFailed, true
 	}
 	return status.SinkUnavailable, true // a final 1xx, or no status of HTTP at all
+}
+
+// healthOf says what a status that is neither 2xx nor refused by the configuration
+// tells about the server, whatever it says of the message.
+func healthOf(code int) sinks.Health {
+	switch code {
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return sinks.Unreachable
+	case http.StatusRequestTimeout, http.StatusTooEarly:
+		return ""
+	}
+	if code/100 == 3 || code/100 == 4 {
+		return sinks.Well
+	}
+	return sinks.Failing
 }
 
 // replyOf reads the reply that the app words itself; nil when it isn't one valid

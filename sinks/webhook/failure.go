@@ -9,8 +9,10 @@ import (
 	"net"
 	"slices"
 	"syscall"
+	"time"
 
 	"mxhook/inbound/status"
+	"mxhook/sinks"
 )
 
 // failure is an attempt that got no answer.
@@ -24,53 +26,70 @@ type failure struct {
 	timedOut    bool  // the attempt's own time was over
 	ended       bool  // the budget ended before the request was written
 	source      bool  // the payload could not be read
+	took        time.Duration
 }
 
 // classify says what a failure means, in words of our own and the sink's host:port
 // alone. It is pure.
 func (f failure) classify(op, hostPort string) result {
-	c, words, retry := f.condition()
-	words += " (" + hostPort + ")"
-	return result{err: c.Wrap(op, errors.New(words)), detail: words, retry: retry, after: -1}
+	c := f.cause()
+	words := c.words + " (" + hostPort + ")"
+	return result{err: c.condition.Wrap(op, errors.New(words)), detail: words, retry: c.retry, after: -1, health: c.health}
 }
 
-func (f failure) condition() (c *status.Condition, words string, retry bool) {
+// cause is what was behind a failure.
+type cause struct {
+	condition *status.Condition
+	words     string
+	retry     bool // another attempt in this transaction may help
+	health    sinks.Health
+}
+
+// tellingTime is how long an attempt that the budget ended must have lasted to say
+// something about the server.
+const tellingTime = time.Second
+
+func (f failure) cause() cause {
 	switch {
 	case f.source:
-		return status.LocalError, "the message can't be read", false
+		return cause{status.LocalError, "the message can't be read", false, ""}
 	case f.ended:
-		return status.BudgetExceeded, "the budget ended before the request was sent", false
+		c := cause{status.BudgetExceeded, "the budget ended before the request was sent", false, ""}
+		if f.took >= tellingTime {
+			c.health = sinks.Unreachable
+		}
+		return c
 	case f.early:
-		return status.SinkUnavailable, "an answer came before the request was sent", true
+		return cause{status.SinkUnavailable, "an answer came before the request was sent", true, sinks.Failing}
 	case f.resolving && f.timedOut:
-		return status.SinkDNS, "the host can't be resolved now", true
+		return cause{status.SinkDNS, "the host can't be resolved now", true, sinks.Unreachable}
 	case f.timedOut || isTimeout(f.err):
 		if f.written { // the app may be at work: another request would double it
-			return status.SinkTimeout, "no answer in time", false
+			return cause{status.SinkTimeout, "no answer in time", false, sinks.Unreachable}
 		}
-		return status.SinkTimeout, "timed out before the request was sent", true
+		return cause{status.SinkTimeout, "timed out before the request was sent", true, sinks.Unreachable}
 	}
-	if c, words, retry := certificateCause(f.err); c != nil {
-		return c, words, retry
+	if words := certificateCause(f.err); words != "" {
+		return cause{status.SinkOperator, words, false, ""}
 	}
 	if dns := (*net.DNSError)(nil); errors.As(f.err, &dns) {
 		if dns.IsNotFound {
-			return status.SinkOperator, "the host has no address", false
+			return cause{status.SinkOperator, "the host has no address", false, ""}
 		}
-		return status.SinkDNS, "the host can't be resolved now", true
+		return cause{status.SinkDNS, "the host can't be resolved now", true, sinks.Unreachable}
 	}
 	if f.handshaking {
-		return status.SinkTLS, "TLS handshake failed", true
+		return cause{status.SinkTLS, "TLS handshake failed", true, sinks.Unreachable}
 	}
 	for _, row := range systemCauses {
 		if errors.Is(f.err, row.err) {
-			return row.condition, row.words, true
+			return cause{row.condition, row.words, true, row.health}
 		}
 	}
 	if f.answered {
-		return status.SinkUnavailable, "malformed answer", true
+		return cause{status.SinkUnavailable, "malformed answer", true, sinks.Failing}
 	}
-	return status.SinkUnavailable, "connection broken", true
+	return cause{status.SinkUnavailable, "connection broken", true, sinks.Failing}
 }
 
 // isTimeout tells whether a timer ended the attempt; the resolver's has a row of
@@ -88,22 +107,23 @@ var systemCauses = []struct {
 	err       error
 	condition *status.Condition
 	words     string
+	health    sinks.Health
 }{
-	{syscall.ECONNREFUSED, status.SinkUnavailable, "connection refused"},
-	{syscall.ECONNRESET, status.SinkUnavailable, "connection reset"},
-	{syscall.EPIPE, status.SinkUnavailable, "connection broken"},
-	{syscall.EHOSTUNREACH, status.SinkUnavailable, "host unreachable"},
-	{syscall.ENETUNREACH, status.SinkUnavailable, "network unreachable"},
-	{syscall.EMFILE, status.LocalError, "too many open files"},
-	{syscall.ENFILE, status.LocalError, "too many open files"},
-	{syscall.EADDRNOTAVAIL, status.LocalError, "no local port left"},
-	{io.EOF, status.SinkUnavailable, "connection closed without an answer"},
-	{io.ErrUnexpectedEOF, status.SinkUnavailable, "connection closed within the answer"},
+	{syscall.ECONNREFUSED, status.SinkUnavailable, "connection refused", sinks.Unreachable},
+	{syscall.ECONNRESET, status.SinkUnavailable, "connection reset", sinks.Failing},
+	{syscall.EPIPE, status.SinkUnavailable, "connection broken", sinks.Failing},
+	{syscall.EHOSTUNREACH, status.SinkUnavailable, "host unreachable", sinks.Unreachable},
+	{syscall.ENETUNREACH, status.SinkUnavailable, "network unreachable", sinks.Unreachable},
+	{syscall.EMFILE, status.LocalError, "too many open files", ""},
+	{syscall.ENFILE, status.LocalError, "too many open files", ""},
+	{syscall.EADDRNOTAVAIL, status.LocalError, "no local port left", ""},
+	{io.EOF, status.SinkUnavailable, "connection closed without an answer", sinks.Failing},
+	{io.ErrUnexpectedEOF, status.SinkUnavailable, "connection closed within the answer", sinks.Failing},
 }
 
 // certificateCause knows what only the operator can mend: their certificate, or
-// ours. c is nil for any other error.
-func certificateCause(err error) (c *status.Condition, words string, retry bool) {
+// ours. words is "" for any other error.
+func certificateCause(err error) (words string) {
 	var (
 		invalid  x509.CertificateInvalidError
 		unknown  x509.UnknownAuthorityError
@@ -124,10 +144,8 @@ func certificateCause(err error) (c *status.Condition, words string, retry bool)
 		words = "certificate not valid"
 	case certificateRefused(err):
 		words = "our certificate was refused"
-	default:
-		return nil, "", false
 	}
-	return status.SinkOperator, words, false
+	return words
 }
 
 // certificateAlerts are the alerts by which a server refuses a client's

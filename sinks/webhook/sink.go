@@ -96,5 +96,5 @@ func (d *delivery) run() sinks.Outcome {
 	if err != nil && d.last.err == nil { // refused before it came to an attempt
 		return d.sink.fail(status.SinkOperator, "the request can't be made")
 	}
-	return sinks.Outcome{Err: d.last.err, Attempts: d.attempts, Detail: d.last.detail}
+	return sinks.Outcome{Err: d.last.err, Attempts: d.attempts, Detail: d.last.detail, After: max(0, d.last.after)}
 }

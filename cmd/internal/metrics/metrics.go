@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"mxhook/inbound/status"
+	"mxhook/sinks"
 	"mxhook/verify"
 	"mxhook/verify/authres"
 )
@@ -127,8 +128,8 @@ func (m *Metrics) Verified(r *verify.Results, took time.Duration) {
 }
 
 // Attempt counts one try of a sink.
-func (m *Metrics) Attempt(sink string, c *status.Condition, _ time.Duration) {
-	m.sinkAttempts.WithLabelValues(sink, outcomeLabel(c.Class())).Inc()
+func (m *Metrics) Attempt(a sinks.Attempt) {
+	m.sinkAttempts.WithLabelValues(a.Sink, outcomeLabel(a.Condition.Class())).Inc()
 }
 
 // Outcome counts what became of an event at a sink. How it changed the reply does

@@ -64,7 +64,7 @@ func (d *Deliverer) unknown(all []*group) []*group {
 	for _, g := range all {
 		if g.keys != nil {
 			known := d.config.Ledger.Known(g.keys)
-			g = g.only(func(i int) bool { return known[i].State == 0 })
+			g = g.only(func(i int) bool { return !known[i].State.Suppresses() })
 		}
 		if len(g.recipients) > 0 {
 			left = append(left, g)
@@ -102,7 +102,7 @@ func (d *Deliverer) take(tasks []task) (busy <-chan struct{}) {
 // marked tells whether the ledger knows a unit of the tasks.
 func (d *Deliverer) marked(tasks []task) bool {
 	for _, t := range tasks {
-		if slices.ContainsFunc(d.config.Ledger.Known(t.keys), func(k ledger.Done) bool { return k.State != 0 }) {
+		if slices.ContainsFunc(d.config.Ledger.Known(t.keys), func(k ledger.Done) bool { return k.State.Suppresses() }) {
 			return true
 		}
 	}
@@ -134,7 +134,7 @@ func (d *Deliverer) takeOptional(m Mail, g *group) []task {
 		left := g
 		if g.keys != nil {
 			busy, known := d.config.Ledger.InFlight(g.keys), d.config.Ledger.Known(g.keys)
-			left = g.only(func(i int) bool { return !busy[i] && known[i].State == 0 })
+			left = g.only(func(i int) bool { return !busy[i] && !known[i].State.Suppresses() })
 		}
 		if len(left.recipients) == 0 {
 			return nil
@@ -158,7 +158,7 @@ func (d *Deliverer) suppressed(g *group) (event string) {
 	var ids []string
 	units := 0
 	for _, k := range d.config.Ledger.Known(g.keys) {
-		if k.State == 0 {
+		if !k.State.Suppresses() {
 			continue
 		}
 		units++

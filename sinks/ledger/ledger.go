@@ -1,6 +1,7 @@
 // Package ledger remembers which units were delivered, so that what the sender sends
-// again is not delivered again, over reconnects and restarts; and which are on their
-// way now, so that two sessions never deliver the same unit at once.
+// again is not delivered again, over reconnects and restarts; since when a unit is
+// deferred; and which are on their way now, so that two sessions never deliver the
+// same unit at once.
 //
 // A unit is (identity of the message, route, sink, recipient); its Key is a digest of
 // these. All units of an event become done by one record, in one write: after a crash
@@ -55,32 +56,6 @@ type Options struct {
 	Files Files
 }
 
-// State is what became of a unit.
-type State byte
-
-// The states. The zero State says that nothing is known of the unit.
-const (
-	Delivered State = 1 // its sink said yes
-	Refused   State = 2 // its sink refused it for good, and it is kept as a dead event
-)
-
-// String returns "delivered", "refused" or "unknown".
-func (s State) String() string {
-	switch s {
-	case Delivered:
-		return "delivered"
-	case Refused:
-		return "refused"
-	}
-	return "unknown"
-}
-
-// Done is what is known of a unit.
-type Done struct {
-	State State
-	Event string // the id of the event that carried it
-}
-
 // Ledger is an open ledger.
 type Ledger struct {
 	log      *slog.Logger
@@ -132,35 +107,41 @@ func (l *Ledger) Known(keys []Key) []Done {
 	done := make([]Done, len(keys))
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	oldest := l.age.now() - l.maxAge
+	now := l.age.now()
 	for i, k := range keys {
-		done[i] = l.find(k, oldest)
+		done[i] = l.find(k, now)
 	}
 	return done
 }
 
-// find looks from the newest segment to the oldest. l.mu is held.
-func (l *Ledger) find(k Key, oldest time.Duration) Done {
-	for i := len(l.segments) - 1; i >= 0; i-- {
-		if n, ok := l.segments[i].index[k]; ok {
-			e := l.segments[i].events[n]
-			if e.age < oldest {
-				return Done{}
-			}
-			return Done{State: e.state, Event: e.id}
+// find looks from the newest segment to the oldest, until a state that no other
+// overrides. l.mu is held.
+func (l *Ledger) find(k Key, now time.Duration) (d Done) {
+	for i := len(l.segments) - 1; i >= 0 && d.State.rank() < lastRank; i-- {
+		n, ok := l.segments[i].index[k]
+		if !ok {
+			continue
+		}
+		e := l.segments[i].events[n]
+		if now-e.age > l.maxAge {
+			return d
+		}
+		if !e.state.yields(d.State) {
+			d = Done{State: e.state, Event: e.id, Age: now - e.age}
 		}
 	}
-	return Done{}
+	return d
 }
 
-// Mark remembers the units of one event. It returns nil when they are on stable
-// storage. An error wraps status.NoStorage, and none of them is known then. It blocks
+// Mark remembers the units of one event. What is known of a unit already is not
+// overridden by a state that says less; that it was deferred before, by nothing but
+// what became of it. It returns nil when they are on stable storage. An error wraps status.NoStorage, and none of them is known then. It blocks
 // as long as the storage does.
 func (l *Ledger) Mark(event string, s State, keys []Key) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	if len(keys) > maxKeys || len(event) > maxID || s != Delivered && s != Refused {
+	if len(keys) > maxKeys || len(event) > maxID || s.rank() == 0 {
 		return status.LocalError.Wrap("ledger", errors.New("not a record"))
 	}
 	return l.writer.append(&entry{id: event, state: s, keys: keys})

@@ -59,7 +59,7 @@ func TestWhatIsMarkedIsKnownOverARestart(t *testing.T) {
 		want := []ledger.Done{{State: ledger.Delivered, Event: event(1)}, {State: ledger.Delivered, Event: event(1)},
 			{}, {State: ledger.Delivered, Event: event(1)}, {State: ledger.Refused, Event: event(2)}}
 		for i, got := range l.Known([]ledger.Key{key(11), key(12), key(13), key(1), key(2)}) {
-			if got != want[i] {
+			if got.Age = 0; got != want[i] {
 				t.Errorf("unit %d: %+v, want %+v", i, got, want[i])
 			}
 		}

@@ -45,13 +45,15 @@ func (s *segment) add(e *entry) {
 		s.first = e.age
 	}
 	s.last, s.wall = max(s.last, e.age), e.wall
-	if e.state != Delivered && e.state != Refused {
+	if e.state.rank() == 0 {
 		return // it tried the storage
 	}
 	n := uint32(len(s.events))
 	s.events = append(s.events, event{age: e.age, id: e.id, state: e.state})
 	for _, k := range e.keys {
-		s.index[k] = n
+		if before, ok := s.index[k]; !ok || s.events[before].state.yields(e.state) {
+			s.index[k] = n
+		}
 	}
 }
 

@@ -202,6 +202,23 @@ func TestSendGivesAFreshIdentity(t *testing.T) {
 	}
 }
 
+func TestANameWithoutAnAddressIsNoRecipient(t *testing.T) {
+	a := startApp(t)
+	b := startBridge(t, strings.ReplaceAll(interopConfig, "%URL%", a.URL))
+	file := writeFile(t, "message.eml", "From: ann@sender.example\nTo: Team, support@in.example, \"Nobody\" <>\nSubject: hello\n\nText.\n")
+	got := runCommand(t, "", "send", file, "--to", b.smtp)
+	if got.status != 0 || !strings.HasPrefix(got.stdout, "250 2.0.0 OK msg_") || !strings.Contains(got.stderr, `"Team" has no address`) ||
+		!strings.Contains(got.stderr, `"Nobody" has no address`) {
+		t.Errorf("%+v", got)
+	}
+	if got := runCommand(t, "", "inspect", file); got.status != 0 || !strings.Contains(got.stderr, `"Team" has no address`) || strings.Contains(got.stdout, `"local_part": "Team"`) {
+		t.Errorf("%+v", got)
+	}
+	if got := runCommand(t, "To: Team\n\nText.\n", "send", "-"); got.status != 1 || !strings.Contains(got.stderr, "names no recipient") {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestDemo(t *testing.T) {
 	began := time.Now()
 	got := runCommand(t, "", "demo")

@@ -127,7 +127,7 @@ func (in *inspection) config() (c *config.Config, err error) {
 // nothing.
 func (in *inspection) envelope(content []byte, hostname string) (inbound.Path, []inbound.Path) {
 	m := mailing{from: in.from, rcpts: *in.rcpts}
-	addressFrom(&m, message.Parse(bytes.NewReader(content), int64(len(content)), message.Options{}))
+	in.f.skipped(addressFrom(&m, message.Parse(bytes.NewReader(content), int64(len(content)), message.Options{})))
 	if in.f.given("from") { // also an empty one
 		m.from = in.from
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -36,7 +37,7 @@ func runSend(ctx context.Context, t *terminal, args []string) int {
 		return f.fail("%v", err)
 	}
 	m := mailing{server: *to, helo: *helo, from: *from, rcpts: *rcpts}
-	addressFrom(&m, message.Parse(bytes.NewReader(content), int64(len(content)), message.Options{}))
+	f.skipped(addressFrom(&m, message.Parse(bytes.NewReader(content), int64(len(content)), message.Options{})))
 	if len(m.rcpts) == 0 {
 		return f.fail("%s names no recipient; give one with --rcpt", files[0])
 	}
@@ -56,19 +57,32 @@ func runSend(ctx context.Context, t *terminal, args []string) int {
 	return exitGood
 }
 
-// addressFrom fills the envelope from the header where no flag gave it.
-func addressFrom(m *mailing, parsed *message.Message) {
+// addressFrom fills the envelope from the header where no flag gave it. What has a
+// name but no addr-spec (RFC 5322 3.4.1) is nobody's address and is returned.
+func addressFrom(m *mailing, parsed *message.Message) (skipped []message.Address) {
 	if m.from == "" && len(parsed.From) > 0 {
 		m.from = parsed.From[0].Address
 	}
 	m.from = strings.Trim(m.from, "<>")
 	if len(m.rcpts) == 0 {
 		for _, a := range slices.Concat(parsed.To, parsed.Cc, parsed.Bcc) {
+			if !strings.Contains(a.Address, "@") {
+				skipped = append(skipped, a)
+				continue
+			}
 			m.rcpts = append(m.rcpts, a.Address)
 		}
 	}
 	for _, a := range append([]string{m.from}, m.rcpts...) {
 		m.utf8 = m.utf8 || strings.ContainsFunc(a, func(r rune) bool { return r > 0x7f })
+	}
+	return skipped
+}
+
+// skipped tells of recipients that the header names and nobody can send to.
+func (f *flags) skipped(addresses []message.Address) {
+	for _, a := range addresses {
+		fmt.Fprintf(f.t.stderr, "mxhook %s: no recipient: %q has no address\n", f.Name(), cmp.Or(a.Name, a.Address, "<>"))
 	}
 }
 

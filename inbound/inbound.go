@@ -8,6 +8,7 @@ package inbound
 import (
 	"context"
 	"net/netip"
+	"strings"
 
 	"mxhook/inbound/status"
 )
@@ -17,7 +18,7 @@ import (
 type Session struct {
 	ID         string     // unique in this process's life and beyond; names the session in logs and Received
 	Listener   string     // the listener's address as configured
-	RemoteIP   netip.Addr // the peer, unmapped (an IPv4 address is never ::ffff:…)
+	RemoteIP   netip.Addr // the peer, unmapped (an IPv4 address is never ::ffff:…); zero for one on a unix socket
 	RemotePort uint16
 	LocalName  string // the name by which we greeted
 	HELO       string // argument of EHLO, HELO or LHLO, printable, at most 255 octets
@@ -40,6 +41,11 @@ type Mail struct {
 	Body         string // "7BIT", "8BITMIME", "BINARYMIME", or "" when not given
 	DeclaredSize int64  // SIZE= in octets, 0 when not given
 }
+
+// LMTP tells whether the transaction is one of LMTP (RFC 2033): each recipient gets a
+// reply of its own to the message, and the peer is a mail system of ours, not the
+// sender's.
+func (m Mail) LMTP() bool { return strings.Contains(m.Protocol, "LMTP") }
 
 // Handler takes transactions over from a listener. It is safe for concurrent use.
 type Handler interface {

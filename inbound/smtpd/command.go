@@ -14,7 +14,7 @@ type command struct {
 	verb  string // in capitals; "" when it is none of SMTP
 	fault *status.Condition
 
-	helo string       // EHLO, HELO: the argument
+	helo string       // EHLO, HELO, LHLO: the argument
 	path inbound.Path // MAIL, RCPT
 	mail inbound.Mail // MAIL: the parameters
 	size int64        // BDAT: octets of the chunk
@@ -31,7 +31,7 @@ func parse(line []byte, smtputf8 bool) command {
 		arg = "\x00" // no argument of any command: each has its own word for that
 	}
 	switch cmd.verb {
-	case "EHLO", "HELO":
+	case "EHLO", "HELO", "LHLO":
 		cmd.helo = arg
 		if !isHELO(arg) {
 			cmd.fault = status.BadGreeting
@@ -56,6 +56,11 @@ func parse(line []byte, smtputf8 bool) command {
 		cmd.verb, cmd.fault = "", status.UnknownCommand
 	}
 	return cmd
+}
+
+// greets tells whether the command begins a session.
+func (cmd command) greets() bool {
+	return cmd.verb == "EHLO" || cmd.verb == "HELO" || cmd.verb == "LHLO"
 }
 
 // cutVerb splits a line after its verb, which it returns in capitals.

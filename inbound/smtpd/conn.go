@@ -64,7 +64,7 @@ type conn struct {
 	cmd      command           // the command that go-smtp is working on
 	success  []byte            // what the peer is told when go-smtp agrees; nothing when empty
 	promised *status.Condition // the row of success, nil for the greeting and EHLO
-	decided  *answer           // what the session decided, in the place of success
+	decided  []answer          // what the session decided, in the place of success; more than one for LMTP's recipients
 	mute     bool              // go-smtp's next reply answers nobody
 
 	session inbound.Session
@@ -232,14 +232,14 @@ func (c *conn) end() { c.dead, c.linger = true, true }
 // wraps, if any.
 func (c *conn) fail(err error) {
 	if err != nil && !errors.Is(err, errGone) {
-		c.utter(c.verdict("session", err), false)
+		c.utter(c.verdict("session", err))
 	}
 	c.dead = true
 }
 
 // crash ends the connection after a panic of ours.
 func (c *conn) crash(v any) {
-	c.utter(answer{status.InternalError.Reply(), status.InternalError}, false)
+	c.utter(answer{status.InternalError.Reply(), status.InternalError})
 	c.dead = true
 	c.logPanic(v)
 }

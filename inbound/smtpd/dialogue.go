@@ -71,18 +71,28 @@ func (c *conn) command() (command, error) {
 // aside answers what doesn't touch the session's state, and tells whether it did.
 func (c *conn) aside(cmd command) bool {
 	switch {
+	case cmd.greets() && (cmd.verb == "LHLO") != c.srv.cfg.LMTP:
+		c.refuse(cmd.verb, c.wrongGreeting())
 	case cmd.verb == "NOOP" && cmd.fault == nil:
-		c.utter(answer{status.Done.Reply(), status.Done}, false)
+		c.utter(answer{status.Done.Reply(), status.Done})
 	case cmd.verb == "HELP" && cmd.fault == nil:
-		c.utter(answer{status.Help.Reply(), status.Help}, false)
+		c.utter(answer{status.Help.Reply(), status.Help})
 	case cmd.verb == "VRFY" && cmd.fault == nil:
-		c.utter(answer{status.NotVerified.Reply(), status.NotVerified}, false)
+		c.utter(answer{status.NotVerified.Reply(), status.NotVerified})
 	case cmd.verb == "" || cmd.fault == status.NotImplemented:
 		c.refuse(cmd.verb, cmd.fault)
 	default:
 		return false
 	}
 	return true
+}
+
+// wrongGreeting is the reply to the other protocol's greeting (RFC 2033 4.1).
+func (c *conn) wrongGreeting() *status.Condition {
+	if c.srv.cfg.LMTP {
+		return status.NeedsLHLO
+	}
+	return status.UnknownCommand
 }
 
 // admit tells why a command is refused: first by the order of commands (RFC 5321
@@ -149,10 +159,12 @@ func (c *conn) noRecipient() *status.Condition {
 	switch {
 	case c.tx == nil || c.tried == 0:
 		return status.NoRecipientTried
-	case c.accepted == 0:
-		return status.NoValidRecipients
+	case c.accepted > 0:
+		return nil
+	case c.srv.cfg.LMTP: // RFC 2033 4.2: always 503
+		return status.BadSequence
 	}
-	return nil
+	return status.NoValidRecipients
 }
 
 // admitChunk refuses a BDAT. A malformed one ends the connection, since nobody knows
@@ -176,8 +188,8 @@ func (c *conn) admitChunk(cmd command) *status.Condition {
 func (c *conn) pass(cmd command) string {
 	c.cmd = cmd
 	switch cmd.verb {
-	case "EHLO", "HELO":
-		c.session.HELO, c.ehlo = cmd.helo, cmd.verb == "EHLO"
+	case "EHLO", "HELO", "LHLO":
+		c.session.HELO, c.ehlo = cmd.helo, cmd.verb != "HELO"
 		c.expect(c.greeting())
 		return lineEHLO
 	case "MAIL":
@@ -199,7 +211,7 @@ func (c *conn) pass(cmd command) string {
 		c.promise(status.Bye)
 		return lineQUIT
 	case "STARTTLS":
-		c.utter(answer{status.ReadyForTLS.Reply(), status.ReadyForTLS}, false)
+		c.utter(answer{status.ReadyForTLS.Reply(), status.ReadyForTLS})
 		if c.flush() != nil {
 			c.dead = true
 		}
@@ -211,7 +223,11 @@ func (c *conn) pass(cmd command) string {
 
 // greet prepares the greeting, which go-smtp begins with.
 func (c *conn) greet() {
-	c.expect(fmt.Appendf(nil, "220 %s ESMTP mxhook\r\n", c.srv.cfg.Hostname))
+	name := "ESMTP"
+	if c.srv.cfg.LMTP {
+		name = "LMTP"
+	}
+	c.expect(fmt.Appendf(nil, "220 %s %s mxhook\r\n", c.srv.cfg.Hostname, name))
 }
 
 // expect sets what the peer is told when go-smtp's next reply is a good one.
@@ -222,7 +238,7 @@ func (c *conn) promise(cond *status.Condition) {
 	c.success, c.promised = appendReply(nil, cond.Reply()), cond
 }
 
-// greeting returns the reply to EHLO or HELO. Only what is wholly done is offered.
+// greeting returns the reply to EHLO, LHLO or HELO. Only what is wholly done is offered.
 func (c *conn) greeting() []byte {
 	host := c.srv.cfg.Hostname
 	if !c.ehlo {

@@ -14,7 +14,7 @@ import (
 // TestDialogues runs testdata/dialogues. Each section of a file is one dialogue, whose
 // name says the rule:
 //
-//	config: errors=2 recipients=1   limits, and tls=MODE or tls=off
+//	config: errors=2 recipients=1   limits, tls=MODE or tls=off, lmtp=on
 //	only: plain                     not over TLS (or: only: tls)
 //	C: line                         the client sends line CR LF; \r \n \t \\ \xNN are escapes
 //	C- octets                       the same without CR LF
@@ -103,6 +103,8 @@ func (s *script) apply(t *testing.T) func(*Config) {
 				c.Limits.Recipients = n
 			case "size":
 				c.Limits.MessageSize = int64(n)
+			case "lmtp":
+				c.LMTP = true
 			case "tls":
 				c.TLSMode = TLSMode(v)
 				if v == "off" {
@@ -118,6 +120,9 @@ func (s *script) apply(t *testing.T) func(*Config) {
 func (s *script) run(t *testing.T, secure bool, way string) {
 	r := start(t, s.apply(t))
 	c := r.dial()
+	if s.config["lmtp"] != "" {
+		c.greeting = "LHLO"
+	}
 	if secure {
 		c.hello().startTLS()
 	} else if !s.connect {

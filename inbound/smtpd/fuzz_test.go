@@ -111,6 +111,7 @@ func FuzzSessionBytes(f *testing.F) {
 // model is what a session must do, written down a second time and simply: it makes the
 // client's octets and the reply codes that they must get.
 type model struct {
+	lmtp           bool
 	in             strings.Builder
 	want           []string
 	messages       []string
@@ -132,12 +133,15 @@ func (m *model) reply(code string) {
 	m.closed = code == "421" || code == "521" || code == "221"
 }
 
-// final is the reply to a message: never replaced.
-func (m *model) final(code string, closes bool) {
+// final is the reply to a message, or to each recipient: never replaced.
+func (m *model) final(code string, closes, whole bool) {
 	if code[0] == '5' {
 		m.errs++
 	}
 	m.want = append(m.want, code)
+	for i := 1; i < m.taken && m.lmtp && whole; i++ {
+		m.want = append(m.want, code)
+	}
 	m.closed = closes
 	m.reset()
 }
@@ -150,6 +154,8 @@ func (m *model) nobody() string {
 	switch {
 	case m.tried == 0:
 		return "503"
+	case m.taken == 0 && m.lmtp:
+		return "503"
 	case m.taken == 0:
 		return "554"
 	}
@@ -159,16 +165,19 @@ func (m *model) nobody() string {
 func (m *model) step(op, arg byte) {
 	line := [...]string{
 		"EHLO a.test", "MAIL FROM:<>", "RCPT TO:<b@mx.test>", "RCPT TO:<unknown@mx.test>", "NOOP", "RSET", "DATA", "", "", "NOPE", "VRFY x",
-		"BDAT 1 2 3", "MAIL FROM:<> SIZE=41", "QUIT",
+		"BDAT 1 2 3", "MAIL FROM:<> SIZE=41", "QUIT", "HELO a.test",
 	}[op]
+	if m.lmtp && op == 0 {
+		line = "LHLO a.test"
+	}
 	if line != "" {
 		m.in.WriteString(line + "\r\n")
 	}
-	inChunks := m.chunks && op != 0 && op != 4 && op != 5 && op < 14
+	inChunks := m.chunks && op != 0 && op != 4 && op != 5 && op != 14
 	switch {
 	case op == 7 || op == 8:
 		m.chunk(int(arg), op == 8)
-	case op == 9:
+	case op == 9 || op == 14 && m.lmtp:
 		m.reply("500")
 	case op == 10:
 		m.reply("252")
@@ -178,7 +187,7 @@ func (m *model) step(op, arg byte) {
 		m.reply("221")
 	case inChunks:
 		m.reply("503")
-	case op == 0:
+	case op == 0 || op == 14:
 		m.helo = true
 		m.reset()
 		m.reply("250")
@@ -230,18 +239,18 @@ func (m *model) data(size int) {
 	body := strings.Repeat("RSET\r\n.BDAT 9\r\n", 20)[:size]
 	body = strings.TrimSuffix(body, "\r") + "\r\n"
 	m.in.WriteString(stuff(body) + ".\r\n")
-	m.end(body)
+	m.end(body, true)
 }
 
-func (m *model) end(body string) {
+func (m *model) end(body string, whole bool) {
 	switch {
 	case len(body) > 60:
-		m.final("552", true)
+		m.final("552", true, whole)
 	case len(body) > 40:
-		m.final("552", false)
+		m.final("552", false, whole)
 	default:
 		m.messages = append(m.messages, body)
-		m.final("250", false)
+		m.final("250", false, whole)
 	}
 }
 
@@ -257,7 +266,7 @@ func (m *model) chunk(size int, last bool) {
 	m.body += chunk
 	switch {
 	case last || len(m.body) > 60:
-		m.end(m.body)
+		m.end(m.body, last)
 	case len(m.body) > 40:
 		m.reply("552")
 	default:
@@ -268,16 +277,22 @@ func (m *model) chunk(size int, last bool) {
 // FuzzSessionModel compares sessions of well-formed commands in any order with the
 // model: one reply for each command, and only whole messages delivered.
 func FuzzSessionModel(f *testing.F) {
-	f.Add([]byte{0, 0, 1, 0, 2, 0, 6, 20, 1, 0, 2, 0, 7, 10, 8, 10, 13, 0}, uint8(50))
-	f.Add([]byte{0, 0, 1, 0, 3, 0, 8, 9, 2, 0, 7, 30, 4, 0, 1, 0, 7, 20, 7, 0, 8, 1, 7, 3}, uint8(1))
-	f.Add([]byte{0, 0, 1, 0, 2, 0, 7, 50, 7, 11, 4, 0}, uint8(7))
-	f.Add([]byte{9, 0, 9, 0, 9, 0, 0, 0, 1, 0, 2, 0, 6, 50, 9, 0, 9, 0}, uint8(255))
-	p, stop := startPiped(f, smallLimits)
+	f.Add([]byte{0, 0, 1, 0, 2, 0, 6, 20, 1, 0, 2, 0, 7, 10, 8, 10, 13, 0}, uint8(50), false)
+	f.Add([]byte{0, 0, 1, 0, 3, 0, 8, 9, 2, 0, 7, 30, 4, 0, 1, 0, 7, 20, 7, 0, 8, 1, 7, 3}, uint8(1), false)
+	f.Add([]byte{0, 0, 1, 0, 2, 0, 7, 50, 7, 11, 4, 0}, uint8(7), false)
+	f.Add([]byte{9, 0, 9, 0, 9, 0, 0, 0, 1, 0, 2, 0, 6, 50, 9, 0, 9, 0}, uint8(255), false)
+	f.Add([]byte{14, 0, 0, 0, 1, 0, 2, 0, 2, 0, 6, 20, 1, 0, 3, 0, 6, 0, 2, 0, 2, 0, 7, 50, 14, 0, 8, 0}, uint8(200), true)
+	smtp, stop := startPiped(f, smallLimits)
 	defer stop()
-	f.Fuzz(func(t *testing.T, ops []byte, piece uint8) {
-		m := &model{want: []string{"220"}}
+	lmtp, stop := startPiped(f, func(c *Config) { smallLimits(c); c.LMTP = true })
+	defer stop()
+	f.Fuzz(func(t *testing.T, ops []byte, piece uint8, isLMTP bool) {
+		p, m := smtp, &model{lmtp: isLMTP, want: []string{"220"}}
+		if isLMTP {
+			p = lmtp
+		}
 		for i := 0; i+1 < len(ops) && !m.closed && i < 200; i += 2 {
-			m.step(ops[i]%14, ops[i+1])
+			m.step(ops[i]%15, ops[i+1])
 		}
 		said, delivered := p.talk(m.in.String(), int(piece))
 		var got []string

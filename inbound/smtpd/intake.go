@@ -136,9 +136,9 @@ func (c *conn) readChunks(in *intake, p *pace) error {
 			return err
 		}
 		if in.err != nil {
-			c.utter(c.verdict("BDAT", in.err), false)
+			c.utter(c.verdict("BDAT", in.err))
 		} else {
-			c.utter(answer{status.ChunkReceived.Reply(), status.ChunkReceived}, false)
+			c.utter(answer{status.ChunkReceived.Reply(), status.ChunkReceived})
 		}
 		waiting := time.Now()
 		next, err := c.nextChunk()
@@ -146,7 +146,7 @@ func (c *conn) readChunks(in *intake, p *pace) error {
 			return err
 		}
 		p.start = p.start.Add(time.Since(waiting))
-		cmd = next
+		cmd, c.cmd = next, next
 	}
 }
 
@@ -185,7 +185,7 @@ func (c *conn) nextChunk() (command, error) {
 		case cmd.verb == "BDAT":
 			return cmd, nil
 		case c.aside(cmd):
-		case cmd.verb == "RSET" || cmd.verb == "QUIT" || cmd.verb == "EHLO" || cmd.verb == "HELO":
+		case cmd.verb == "RSET" || cmd.verb == "QUIT" || cmd.greets():
 			c.pushed = &cmd
 			return cmd, errAborted
 		default:

@@ -3,12 +3,10 @@ package smtpd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 
 	"github.com/emersion/go-smtp"
 
-	"mxhook/inbound"
 	"mxhook/inbound/status"
 )
 
@@ -54,25 +52,11 @@ func (c *conn) decline(stage string, err error) error {
 	return c.decide(c.verdict(stage, err))
 }
 
-// accept decides the current message by the Handler's Answer.
-func (c *conn) accept(a inbound.Answer) error {
-	if a.Err != nil {
-		return c.decline(stageAnswer, a.Err)
-	}
-	r := a.Reply()
-	if r.Text = status.CleanText(r.Text, status.MaxText); r.Text == "" {
-		r.Text = status.Delivered.Reply().Text
-	}
-	cond := status.Delivered
-	if a.Condition != nil && a.Condition.Class() == status.Success {
-		cond = a.Condition
-	}
-	return c.decide(answer{r, cond})
-}
-
-func (c *conn) decide(a answer) error {
-	c.decided = &a
-	return &smtp.SMTPError{Code: a.reply.Code, EnhancedCode: smtp.EnhancedCode(a.reply.Enhanced), Message: a.reply.Text}
+// decide decides the current command, or the message, by what the peer will be told.
+func (c *conn) decide(all ...answer) error {
+	c.decided = all
+	r := all[0].reply
+	return &smtp.SMTPError{Code: r.Code, EnhancedCode: smtp.EnhancedCode(r.Enhanced), Message: r.Text}
 }
 
 // settle is called with the code of each reply of go-smtp's. The code says only
@@ -85,8 +69,10 @@ func (c *conn) settle(code int) {
 	case c.dead: // the last word was said
 	case c.mute:
 		c.mute = false
-	case decided != nil && decided.reply.Code == code:
-		c.utter(*decided, final)
+	case decided != nil && decided[0].reply.Code == code && final:
+		c.conclude(decided)
+	case decided != nil && decided[0].reply.Code == code:
+		c.utter(decided[0])
 	case decided == nil && !final && (code/100 == 2 || code/100 == 3):
 		c.say(c.success)
 		if c.promised != nil {
@@ -94,7 +80,7 @@ func (c *conn) settle(code int) {
 		}
 	default:
 		c.log.Error("go-smtp disagrees", "code", code)
-		c.utter(answer{status.InternalError.Reply(), status.InternalError}, false)
+		c.utter(answer{status.InternalError.Reply(), status.InternalError})
 	}
 	if final { // the sender waits, and what we do next may take time
 		_ = c.flush()
@@ -104,25 +90,30 @@ func (c *conn) settle(code int) {
 // refuse answers a command that the wire refuses.
 func (c *conn) refuse(verb string, cond *status.Condition) {
 	c.log.Debug("command refused", "verb", verb, "condition", cond.Name())
-	c.utter(answer{cond.Reply(), cond}, false)
+	c.utter(answer{cond.Reply(), cond})
 }
 
 // utter says the reply to one command, counts it, and ends the connection where it
-// must. In the place of a client's error too many 421 is said, but never in the place
-// of the reply to a message, which is final: then 421 is said next.
-func (c *conn) utter(a answer, final bool) {
+// must. In the place of a client's error too many 421 is said. The reply to a message
+// is conclude's.
+func (c *conn) utter(a answer) {
 	if c.dead {
 		return
 	}
 	if a.reply.Class() == status.Permanent {
 		c.errs++
-		if c.errs > c.srv.cfg.Limits.Errors && !final && !a.cond.Closes() {
+		if c.errs > c.srv.cfg.Limits.Errors && !a.cond.Closes() {
 			a = answer{status.TooManyErrors.Reply(), status.TooManyErrors}
 		}
 	}
-	c.say(fmt.Appendf(nil, "%s\r\n", a.reply))
-	c.srv.cfg.Observer.Replied(a.cond)
+	c.tell(a)
 	if a.cond.Closes() || c.endAfterReply {
 		c.end()
 	}
+}
+
+// tell queues one reply and counts it.
+func (c *conn) tell(a answer) {
+	c.say(appendReply(nil, a.reply))
+	c.srv.cfg.Observer.Replied(a.cond)
 }

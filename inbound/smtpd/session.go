@@ -60,21 +60,24 @@ func (s session) Data(io.Reader) (err error) {
 	case errors.Is(err, errAborted):
 		c.ended, c.mute = true, true
 		return errGivenUp
+	case status.ConditionOf(err) == status.AmbiguousEnd: // where the client may see the end
+		c.conclude(c.toAll(c.verdict("data", err)))
+		return errDead
 	case err != nil:
 		c.fail(err)
 		return errDead
 	}
 	c.ended, c.final = true, true
 	if in.err != nil {
-		return c.decline("data", in.err)
+		return c.decide(c.toAll(c.verdict("data", in.err))...)
 	}
 	data, err := buf.Freeze()
 	if err != nil {
-		return c.decline("data", status.NoStorage.Wrap("data", err))
+		return c.decide(c.toAll(c.verdict("data", status.NoStorage.Wrap("data", err)))...)
 	}
 	defer data.Release()
 	c.srv.cfg.Observer.MessageReceived(data.Size())
-	return c.accept(c.tx.Data(c.srv.ctx, data))
+	return c.decide(c.answers(c.tx.Data(c.srv.ctx, data))...)
 }
 
 // Reset ends the transaction, if there is one.

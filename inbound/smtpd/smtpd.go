@@ -1,5 +1,5 @@
-// Package smtpd is the SMTP listener: it answers the dialogue of RFC 5321 and hands
-// whole messages to an inbound.Handler.
+// Package smtpd is the SMTP and LMTP listener: it answers the dialogue of RFC 5321 and
+// RFC 2033 and hands whole messages to an inbound.Handler.
 //
 // It has two layers. go-smtp keeps the dialogue: the state of a transaction and the
 // order of its calls. Beneath it lies the wire (conn), a layer of ours that owns the
@@ -10,8 +10,11 @@
 // leave bytes behind that would run as commands; a message that can't be read to
 // its end is never handed over, and its connection ends.
 //
-// It knows nothing of routes, verdicts and sinks. LMTP, AUTH and the PROXY protocol
-// are not here yet: AUTH is answered with 502.
+// It knows nothing of routes, verdicts and sinks. AUTH and the PROXY protocol are not
+// here yet: AUTH is answered with 502.
+//
+// LMTP is the same dialogue with LHLO in the place of EHLO, and a reply to the message
+// for each recipient that was accepted (final.go); go-smtp is not told of it.
 //
 // Errors: a Handler's error becomes a reply in one place (conn.answer); what wraps no
 // status.Condition is 451 4.3.0 and an error in the log. Reply texts come from
@@ -22,7 +25,7 @@
 // dialogue; only one of them uses the connection at a time. Stop may be called from
 // anywhere.
 //
-// Sources: RFC 5321, 1870 (SIZE), 2034 (enhanced codes), 2920 (PIPELINING), 3030
+// Sources: RFC 5321, 2033 (LMTP), 1870 (SIZE), 2034 (enhanced codes), 2920 (PIPELINING), 3030
 // (CHUNKING, BINARYMIME), 3207 (STARTTLS), 3848 and 6531 (protocol names, SMTPUTF8),
 // 6152 (8BITMIME), 9422 (LIMITS).
 package smtpd
@@ -84,6 +87,7 @@ type Config struct {
 	Hostname string      // in the greeting, the EHLO reply and Session.LocalName
 	TLS      *tls.Config // nil: no TLS; less than TLS 1.2 is never spoken
 	TLSMode  TLSMode
+	LMTP     bool // speak LMTP (RFC 2033) in the place of SMTP
 	Limits   Limits
 	Limiter  *Limiter // the count of connections; share one to bound several Servers together
 	Store    *inbound.Store
@@ -97,7 +101,7 @@ type Observer interface {
 	ConnectionOpened(listener string)
 	ConnectionClosed(listener string)
 	// Replied is called once for each reply of the table: all but the greeting and
-	// the reply to EHLO and HELO.
+	// the reply to EHLO, LHLO and HELO.
 	Replied(c *status.Condition)
 	// MessageReceived is called when a message has been read to its end.
 	MessageReceived(octets int64)

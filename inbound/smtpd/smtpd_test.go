@@ -68,7 +68,7 @@ func (h *handler) Mail(_ context.Context, s inbound.Session, m inbound.Mail) (in
 	}
 	h.opened++
 	h.sessions, h.mails = append(h.sessions, s), append(h.mails, m)
-	return &tx{h, m}, failures[m.ReversePath.LocalPart]
+	return &tx{h: h, m: m}, failures[m.ReversePath.LocalPart]
 }
 
 func (h *handler) count() (messages, open int) {
@@ -78,8 +78,9 @@ func (h *handler) count() (messages, open int) {
 }
 
 type tx struct {
-	h *handler
-	m inbound.Mail
+	h     *handler
+	m     inbound.Mail
+	rcpts []inbound.Path
 }
 
 func (t *tx) Rcpt(_ context.Context, p inbound.Path) error {
@@ -91,7 +92,7 @@ func (t *tx) Rcpt(_ context.Context, p inbound.Path) error {
 	}
 	t.h.mu.Lock()
 	defer t.h.mu.Unlock()
-	t.h.rcpts = append(t.h.rcpts, p)
+	t.h.rcpts, t.rcpts = append(t.h.rcpts, p), append(t.rcpts, p)
 	return nil
 }
 
@@ -114,7 +115,26 @@ func (t *tx) Data(ctx context.Context, d *inbound.MailData) inbound.Answer {
 	if f != nil {
 		return f(ctx, d)
 	}
+	if strings.HasPrefix(string(b), "Each") {
+		return t.each(string(b))
+	}
 	return inbound.Answer{Text: "msg_test"}
+}
+
+// each answers for each recipient: after-NAME gets the failure of that name.
+func (t *tx) each(message string) (a inbound.Answer) {
+	for _, p := range t.rcpts {
+		if name, ok := strings.CutPrefix(p.LocalPart, "after-"); ok {
+			a.Recipients = append(a.Recipients, inbound.Answer{Err: failures[name]})
+			continue
+		}
+		a.Recipients = append(a.Recipients, inbound.Answer{Text: "msg_" + p.LocalPart})
+	}
+	a.Err = status.PartlyDelivered.Wrap("data", nil)
+	if strings.HasPrefix(message, "Each but one") {
+		a.Recipients = a.Recipients[1:]
+	}
+	return a
 }
 
 func (t *tx) Close() {
@@ -243,6 +263,8 @@ type client struct {
 	t  testing.TB
 	nc net.Conn
 	r  *bufio.Reader
+
+	greeting string // the verb of it
 }
 
 func (r *running) dial() *client {
@@ -257,7 +279,7 @@ func (r *running) dial() *client {
 func newClient(t testing.TB, nc net.Conn) *client {
 	nc.SetDeadline(time.Now().Add(20 * time.Second))
 	t.Cleanup(func() { nc.Close() })
-	return &client{t, nc, bufio.NewReader(nc)}
+	return &client{t: t, nc: nc, r: bufio.NewReader(nc), greeting: "EHLO"}
 }
 
 func (c *client) send(s string) *client {
@@ -302,7 +324,7 @@ func (c *client) want(line, prefix string) *client {
 // hello reads the greeting and says EHLO.
 func (c *client) hello() *client {
 	c.t.Helper()
-	return c.want("", "220 mx.test ").want("EHLO client.test", "250-")
+	return c.want("", "220 mx.test ").want(c.greeting+" client.test", "250-")
 }
 
 // envelope opens a transaction with one recipient.
@@ -319,7 +341,7 @@ func (c *client) startTLS() *client {
 		c.t.Fatal(err)
 	}
 	c.nc, c.r = t, bufio.NewReader(t)
-	return c.want("EHLO client.test", "250-")
+	return c.want(c.greeting+" client.test", "250-")
 }
 
 func TestAMessageGoesThrough(t *testing.T) {

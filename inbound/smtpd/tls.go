@@ -37,6 +37,10 @@ func (c *conn) handshake() bool {
 func (c *conn) protocol(smtputf8 bool) string {
 	name := "ESMTP"
 	switch {
+	case c.srv.cfg.LMTP && smtputf8:
+		name = "UTF8LMTP"
+	case c.srv.cfg.LMTP:
+		name = "LMTP"
 	case smtputf8:
 		name = "UTF8SMTP"
 	case !c.ehlo:
@@ -44,6 +48,9 @@ func (c *conn) protocol(smtputf8 bool) string {
 	}
 	if c.session.TLS != nil {
 		name += "S"
+	}
+	if c.session.User != "" {
+		name += "A"
 	}
 	return name
 }

@@ -60,6 +60,7 @@ var (
 	LineTooLong        = row("line_too_long", 500, 5, 5, 2, "command line too long")
 	BareNewline        = row("bare_newline", 500, 5, 5, 2, "command lines end with CR LF")
 	UnknownCommand     = row("unknown_command", 500, 5, 5, 2, "command not recognized")
+	NeedsLHLO          = row("needs_lhlo", 500, 5, 5, 1, "this is LMTP, say LHLO")
 	NotImplemented     = row("not_implemented", 502, 5, 5, 1, "command not implemented")
 	TLSRequired        = row("tls_required", 530, 5, 7, 0, "must issue STARTTLS first")
 	AuthRequired       = row("auth_required", 530, 5, 7, 0, "authentication required")
@@ -134,7 +135,7 @@ var (
 func All() []*Condition {
 	return []*Condition{
 		TooManyConnections, TooManyConnectionsPerPeer, TooManyMessages, ShuttingDown, TimedOut, TooManyErrors, InternalError,
-		BadGreeting, BadSequence, BadArguments, LineTooLong, BareNewline, UnknownCommand, NotImplemented, TLSRequired, AuthRequired,
+		BadGreeting, BadSequence, BadArguments, LineTooLong, BareNewline, UnknownCommand, NeedsLHLO, NotImplemented, TLSRequired, AuthRequired,
 		AuthFailed, AuthNeedsTLS, AuthUnavailable, BadReversePath, BadForwardPath, NeedsSMTPUTF8, UnknownParameter,
 		DeclaredTooBig, NoStorage, NullMX, RelayDenied, UnknownRecipient, RouteRejects, LookupUnavailable, SinkCircuitOpen,
 		TooManyRecipients, NoRecipientTried, NoValidRecipients, MalformedBDAT, TLSAlreadyActive, TLSTemporarilyGone,

@@ -151,7 +151,10 @@ func (b *Buffer) Freeze() (*MailData, error) {
 		return nil, err
 	}
 	b.finished = true
-	d := &MailData{store: b.store, mem: b.mem, file: b.file, size: b.size, bodyAt: b.bodyAt}
+	d := &MailData{store: b.store, mem: b.mem, size: b.size, bodyAt: b.bodyAt}
+	if b.file != nil {
+		d.file = b.file
+	}
 	if d.bodyAt < 0 {
 		d.bodyAt = b.size
 	}
@@ -178,7 +181,7 @@ func (b *Buffer) Discard() {
 type MailData struct {
 	store  *Store
 	mem    []byte
-	file   *os.File
+	file   File // nil when the bytes are in mem
 	size   int64
 	bodyAt int64
 	whole  [sha256.Size]byte
@@ -196,6 +199,40 @@ func NewMailData(p []byte) *MailData {
 	b.store.inMemory.Add(b.size)
 	d, _ := b.Freeze()
 	return d
+}
+
+// File is an open file that a message is read from.
+type File interface {
+	io.ReaderAt
+	io.Closer
+}
+
+// OpenMailData returns the message that fills the first size octets of f, which it
+// reads once for the digests; nothing is kept in memory. f belongs to the MailData,
+// whose last Release closes it. After an error, which is one of reading
+// (io.ErrUnexpectedEOF when f is shorter), f is closed.
+func OpenMailData(f File, size int64) (*MailData, error) {
+	b := &Buffer{whole: sha256.New(), body: sha256.New(), bodyAt: -1}
+	n, err := io.CopyBuffer(hasher{b}, io.NewSectionReader(f, 0, size), make([]byte, 64<<10))
+	if err == nil && n < size {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	d, _ := b.Freeze() // b has met no error
+	d.file = f
+	return d, nil
+}
+
+// hasher feeds a Buffer that keeps nothing.
+type hasher struct{ *Buffer }
+
+func (h hasher) Write(p []byte) (int, error) {
+	h.hash(p)
+	h.size += int64(len(p))
+	return len(p), nil
 }
 
 // Size returns the octets of the message.

@@ -20,6 +20,9 @@ import (
 // tempPrefix marks a file that a crash left half written. Nothing reads it.
 const tempPrefix = ".mxhook-"
 
+// ErrLocked says that another process has what Lock was asked for.
+var ErrLocked = errors.New("in use by another process")
+
 // WriteFile makes the file name in dir of what write writes, mode 0600. When it
 // returns nil, content and name are on stable storage. On an error nothing is left
 // but what was there before, unless the folder's own fsync failed, where the new

@@ -33,7 +33,7 @@ type File interface {
 }
 
 // ErrLocked says that another process has the folder.
-var ErrLocked = errors.New("the folder is in use by another process")
+var ErrLocked = durable.ErrLocked
 
 const lockName = "lock"
 
@@ -41,6 +41,16 @@ const lockName = "lock"
 type folder string
 
 func (d folder) path(name string) string { return filepath.Join(string(d), name) }
+
+// Lock takes the folder. Without a lock that ends with the process two of them could
+// write to one folder.
+func (d folder) Lock() (io.Closer, error) {
+	lock, err := durable.Lock(d.path(lockName))
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil, errors.New("this system has no flock, which the ledger needs; set delivery.ledger to 0")
+	}
+	return lock, err
+}
 
 func (d folder) List() ([]string, error) {
 	entries, err := os.ReadDir(string(d))

@@ -1,6 +1,6 @@
 //go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
 
-package ledger
+package durable
 
 import (
 	"errors"
@@ -9,9 +9,10 @@ import (
 	"syscall"
 )
 
-// Lock takes the folder by flock(2), which ends with the process, however it ends.
-func (d folder) Lock() (io.Closer, error) {
-	f, err := os.OpenFile(d.path(lockName), os.O_CREATE|os.O_RDWR, 0o600)
+// Lock makes the file path and takes it by flock(2) until Close, or the end of the
+// process, however it ends. ErrLocked says that somebody has it.
+func Lock(path string) (io.Closer, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,11 @@
 // and safe for concurrent use.
 package routing
 
-import "mxhook/inbound/status"
+import (
+	"time"
+
+	"mxhook/inbound/status"
+)
 
 // Rule is one route as the configuration states it.
 type Rule struct {
@@ -30,6 +34,11 @@ type Rule struct {
 	// Repeat lets a message that is sent again be delivered again, also where it was
 	// delivered.
 	Repeat bool
+	// Spool lets the message be taken before its required sinks have it, which get it
+	// from the spool. SpillAfter does so with what was deferred for that long; 0 is
+	// never. A rule with either takes mail while its sinks can't.
+	Spool      bool
+	SpillAfter time.Duration
 	// Reject refuses the recipient with this reply.
 	Reject *status.Reply
 	// Discard accepts the message and delivers it nowhere.

@@ -1,8 +1,6 @@
 package delivery
 
 import (
-	"strconv"
-
 	"mxhook/inbound/status"
 	"mxhook/sinks"
 )
@@ -61,16 +59,4 @@ func agree(outcomes []sinks.Outcome) bool {
 		}
 	}
 	return true
-}
-
-// successText is what follows "250 2.0.0 ": the first event's id and how many
-// other events there are.
-func successText(events []task) string {
-	switch len(events) {
-	case 0:
-		return "OK"
-	case 1:
-		return "OK " + events[0].event.ID
-	}
-	return "OK " + events[0].event.ID + " +" + strconv.Itoa(len(events)-1)
 }

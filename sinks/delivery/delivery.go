@@ -66,7 +66,8 @@ func New(c Config) *Deliverer {
 
 // Deliver sends the message to the sinks of the orders and returns the reply, at
 // the latest when the budget or ctx ends. It retains m.Data for as long as a sink
-// reads it, which may be longer.
+// reads it, which may be longer. The Answer has a reply for each of m.Each, unless all
+// are told the same.
 func (d *Deliverer) Deliver(ctx context.Context, m Mail, orders []Order) inbound.Answer {
 	waiting := m.Waiting
 	if waiting.IsZero() {
@@ -78,7 +79,7 @@ func (d *Deliverer) Deliver(ctx context.Context, m Mail, orders []Order) inbound
 		cancel()
 		return inbound.Answer{Err: err}
 	}
-	r := newRound(d, cancel, len(missing.required), len(missing.optional))
+	r := newRound(d, cancel, missing.required)
 	defer r.leave()
 	for i, t := range missing.required {
 		r.start(ctx, t, i)
@@ -90,55 +91,9 @@ func (d *Deliverer) Deliver(ctx context.Context, m Mail, orders []Order) inbound
 	case <-r.complete:
 	case <-ctx.Done():
 	}
-	outcomes, unmarked := r.close()
+	results := r.close()
 	defer r.letGo()
-	return d.answer(missing, outcomes, unmarked)
-}
-
-// answer makes the reply, and buries and remembers what has to be kept for it.
-// unmarked is why an event that a sink accepted is not in the ledger.
-func (d *Deliverer) answer(todo work, outcomes []sinks.Outcome, unmarked error) inbound.Answer {
-	if unmarked != nil {
-		return inbound.Answer{Err: unmarked}
-	}
-	err, bury := combine(outcomes, todo.known != "")
-	if err != nil {
-		return inbound.Answer{Err: err}
-	}
-	for i, o := range outcomes {
-		if !bury || o.Class() != status.Permanent {
-			continue
-		}
-		err := d.bury(todo.required[i], o)
-		if err == nil {
-			err = d.mark(todo.required[i], ledger.Refused)
-		}
-		if err != nil {
-			return inbound.Answer{Err: err}
-		}
-	}
-	switch {
-	case len(todo.required) > 0:
-		return inbound.Answer{Text: successText(todo.required)}
-	case todo.known == "" && len(todo.optional) == 0:
-		todo.known = todo.knownOptional
-	}
-	if todo.known != "" {
-		return inbound.Answer{Text: status.AlreadyDelivered.Reply().Text + " as " + todo.known, Condition: status.AlreadyDelivered}
-	}
-	return inbound.Answer{Text: successText(todo.optional)}
-}
-
-func (d *Deliverer) bury(t task, o sinks.Outcome) error {
-	if d.config.Dead == nil {
-		return status.NoStorage.Wrap(op, errors.New("nothing keeps dead events"))
-	}
-	if err := d.config.Dead(t.event, t.sink.Name(), o); err != nil {
-		d.log.Error("dead event not kept", "event", t.event.ID, "sink", t.sink.Name(), "error", err)
-		return status.NoStorage.Wrap(op, err)
-	}
-	d.log.Warn("dead event kept", "event", t.event.ID, "sink", t.sink.Name())
-	return nil
+	return d.answer(m, missing, results)
 }
 
 // run lets the sink deliver; a panic is a temporary outcome.

@@ -11,9 +11,27 @@ import (
 // work is what has to be delivered of a message.
 type work struct {
 	taskSet
-	// The ids of events that carried units before: the first of required sinks, and
-	// of optional ones; "" where nothing was delivered.
-	known, knownOptional string
+	known knownUnits
+}
+
+// knownUnit is one that the ledger knows, so that it is left out.
+type knownUnit struct {
+	recipient string // Recipient.Key
+	event     string // the id of the event that carried it
+	optional  bool
+}
+
+type knownUnits []knownUnit
+
+// first returns the id of the event that carried the first unit of required or of
+// optional sinks, "" where there is none.
+func (all knownUnits) first(optional bool) string {
+	for _, u := range all {
+		if u.optional == optional {
+			return u.event
+		}
+	}
+	return ""
 }
 
 // missing returns the events of the units that the ledger doesn't know, and takes
@@ -114,16 +132,9 @@ func (d *Deliverer) marked(tasks []task) bool {
 func (d *Deliverer) settle(m Mail, all []*group, required []task) work {
 	w := work{taskSet: taskSet{required: required}}
 	for _, g := range all {
-		first := d.suppressed(g)
+		w.known = append(w.known, d.suppressed(g)...)
 		if g.optional {
 			w.optional = append(w.optional, d.takeOptional(m, g)...)
-		}
-		switch {
-		case first == "":
-		case g.optional && w.knownOptional == "":
-			w.knownOptional = first
-		case !g.optional && w.known == "":
-			w.known = first
 		}
 	}
 	return w
@@ -152,28 +163,26 @@ func (d *Deliverer) takeOptional(m Mail, g *group) []task {
 	}
 }
 
-// suppressed logs and counts the units of a group that the ledger knows, and returns
-// the id of the event that carried the first, or "".
-func (d *Deliverer) suppressed(g *group) (event string) {
+// suppressed returns, logs and counts the units of a group that the ledger knows.
+func (d *Deliverer) suppressed(g *group) (units knownUnits) {
 	var ids []string
-	units := 0
-	for _, k := range d.config.Ledger.Known(g.keys) {
+	for i, k := range d.config.Ledger.Known(g.keys) {
 		if !k.State.Suppresses() {
 			continue
 		}
-		units++
+		units = append(units, knownUnit{recipient: g.recipients[i].Key(), event: k.Event, optional: g.optional})
 		if !slices.Contains(ids, k.Event) {
 			ids = append(ids, k.Event)
 		}
 	}
-	if units == 0 {
-		return ""
+	if len(units) == 0 {
+		return nil
 	}
 	if d.config.Suppressed != nil {
-		d.config.Suppressed(g.sink.Name(), units)
+		d.config.Suppressed(g.sink.Name(), len(units))
 	}
-	d.log.Info("already delivered", "events", ids, "route", g.route, "sink", g.sink.Name(), "recipients", units, "optional", g.optional)
-	return ids[0]
+	d.log.Info("already delivered", "events", ids, "route", g.route, "sink", g.sink.Name(), "recipients", len(units), "optional", g.optional)
+	return units
 }
 
 // mark remembers the units of an event. The error wraps status.NoStorage.

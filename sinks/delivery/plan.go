@@ -26,6 +26,9 @@ type Mail struct {
 	Cut        []sinks.Range
 	Hostname   string
 	ReceivedAt time.Time // UTC
+	// Each are the recipients that have a reply of their own (LMTP), by Recipient.Key,
+	// in the order of the replies; one may be named twice. Nil: one reply for all.
+	Each []string
 	// Waiting is since when the sender waits for the reply; zero is since now.
 	Waiting time.Time
 }
@@ -47,6 +50,31 @@ type task struct {
 	event  *sinks.Event
 	keys   []ledger.Key   // its units; nil when they are not remembered
 	flight *ledger.Flight // holds the units; nil likewise
+}
+
+// carries tells whether a recipient is one of the event's.
+func (t task) carries(recipient string) bool {
+	return slices.ContainsFunc(t.event.Recipients, func(r sinks.Recipient) bool { return r.Key() == recipient })
+}
+
+// forThose returns the task with the recipients that keep keeps: another event, unless
+// it keeps all. It has no event when it keeps none.
+func (t task) forThose(m *Mail, keep func(sinks.Recipient) bool) task {
+	some := task{sink: t.sink}
+	var recipients []sinks.Recipient
+	for i, r := range t.event.Recipients {
+		if !keep(r) {
+			continue
+		}
+		recipients = append(recipients, r)
+		if t.keys != nil {
+			some.keys = append(some.keys, t.keys[i])
+		}
+	}
+	if len(recipients) > 0 {
+		some.event = m.Event(t.event.Route, recipients)
+	}
+	return some
 }
 
 // group collects the recipients of one route at one sink.

@@ -17,22 +17,21 @@ type round struct {
 	cancel    context.CancelFunc
 
 	mu       sync.Mutex
-	outcomes []sinks.Outcome  // of the required events; BudgetExceeded until it is in
+	results  []result         // of the required events; BudgetExceeded until it is in
 	missing  int              // of these, how many are not in
-	unmarked error            // why an accepted required event is not in the ledger
 	held     []*ledger.Flight // of refused events, until the reply is chosen
 	closed   bool             // the reply is being chosen: what comes now is late
 	complete chan struct{}    // closed when missing is 0
 	open     int              // who may still need the context: the events that run, and Deliver
 }
 
-func newRound(d *Deliverer, cancel context.CancelFunc, required, optional int) *round {
-	r := &round{deliverer: d, cancel: cancel, outcomes: make([]sinks.Outcome, required),
-		missing: required, complete: make(chan struct{}), open: 1 + required + optional}
-	for i := range r.outcomes {
-		r.outcomes[i].Err = status.BudgetExceeded.Wrap(op, nil)
+func newRound(d *Deliverer, cancel context.CancelFunc, required []task) *round {
+	r := &round{deliverer: d, cancel: cancel, results: make([]result, len(required)),
+		missing: len(required), complete: make(chan struct{}), open: 1}
+	for i, t := range required {
+		r.results[i] = result{task: t, outcome: sinks.Outcome{Err: status.BudgetExceeded.Wrap(op, nil)}}
 	}
-	if required == 0 {
+	if len(required) == 0 {
 		close(r.complete)
 	}
 	return r
@@ -41,11 +40,10 @@ func newRound(d *Deliverer, cancel context.CancelFunc, required, optional int) *
 // start runs one event; index is its place among the required ones, -1 for an
 // optional one.
 func (r *round) start(ctx context.Context, t task, index int) {
-	r.deliverer.enter()
+	r.enter()
 	data := t.event.Data.Retain()
 	go func() {
-		defer r.deliverer.exit()
-		defer r.leave()
+		defer r.exit()
 		defer data.Release()
 		begin := time.Now()
 		o := failed(t, "gave no outcome")
@@ -75,10 +73,7 @@ func (r *round) report(t task, index int, o sinks.Outcome, unmarked error, took 
 	r.mu.Lock()
 	late := r.closed
 	if index >= 0 && !late {
-		r.outcomes[index] = o
-		if unmarked != nil {
-			r.unmarked = unmarked
-		}
+		r.results[index].outcome, r.results[index].unmarked = o, unmarked
 		if held = o.Class() == status.Permanent; held {
 			r.held = append(r.held, t.flight)
 		}
@@ -101,11 +96,11 @@ func (r *round) report(t task, index int, o sinks.Outcome, unmarked error, took 
 
 // close ends the time for outcomes and returns them. Who hasn't said anything has
 // used up the budget.
-func (r *round) close() (outcomes []sinks.Outcome, unmarked error) {
+func (r *round) close() []result {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true
-	return r.outcomes, r.unmarked
+	return r.results
 }
 
 // letGo gives back the units of refused events, which are buried and remembered now
@@ -114,6 +109,19 @@ func (r *round) letGo() {
 	for _, f := range r.held {
 		f.End()
 	}
+}
+
+// enter counts a goroutine that exit ends.
+func (r *round) enter() {
+	r.deliverer.enter()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.open++
+}
+
+func (r *round) exit() {
+	r.leave()
+	r.deliverer.exit()
 }
 
 // leave ends the context when nobody needs it any more.

@@ -37,7 +37,7 @@ type transaction struct {
 	session    inbound.Session
 	mail       inbound.Mail
 	id         string
-	recipients int
+	recipients []string        // that were accepted, by their one spelling
 	matches    []routing.Match // of all recipients, in order
 	log        *slog.Logger
 	closeOnce  sync.Once
@@ -54,7 +54,11 @@ func (t *transaction) Rcpt(_ context.Context, forwardPath inbound.Path) error {
 			"remote_ip", t.session.RemoteIP, "reply", status.ReplyOf(d.Err).String())
 		return d.Err
 	}
-	t.recipients++
+	path := forwardPath
+	if len(d.Matches) > 0 {
+		path = d.Matches[0].Path // the bare postmaster has got a domain
+	}
+	t.recipients = append(t.recipients, canonical(path))
 	t.matches = append(t.matches, d.Matches...)
 	for _, m := range d.Matches {
 		t.parts.metrics.RouteMatched(m.Rule.Name)
@@ -79,6 +83,9 @@ func (t *transaction) Data(ctx context.Context, data *inbound.MailData) inbound.
 	if err == nil {
 		id := identify(m, t.id)
 		m.Identity, m.Provable = id.Sum(), id.MessageID != ""
+		if strings.HasPrefix(t.mail.Protocol, "LMTP") {
+			m.Each = t.recipients
+		}
 		answer = t.parts.deliverer.Deliver(ctx, m, t.orders())
 	}
 	t.parts.metrics.TransactionAnswered(answer.Reply().Class())
@@ -162,7 +169,7 @@ func (t *transaction) logAnswer(m delivery.Mail, a inbound.Answer, took time.Dur
 	}
 	t.log.Log(context.Background(), level, event,
 		"transaction", t.id, "reply", a.Reply().String(), "remote_ip", t.session.RemoteIP,
-		"reverse_path", t.mail.ReversePath.String(), "recipients", t.recipients,
+		"reverse_path", t.mail.ReversePath.String(), "recipients", len(t.recipients),
 		"message_id", m.Message.MessageID, "size", m.Data.Size(),
 		"cause", cause(a.Err), "from_verified", m.Results.FromVerified, "dmarc", m.Results.DMARC.Result, "spf", m.Results.SPF.Result,
 		"defects", len(m.Message.Defects), "took", took)

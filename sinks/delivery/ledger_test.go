@@ -118,8 +118,8 @@ func TestAnUnwritableLedgerIsNoYes(t *testing.T) {
 		if got := a.Reply().String(); !strings.HasPrefix(got, "452 4.3.1 ") {
 			t.Errorf("reply %q", got)
 		}
+		b.Stop(context.Background()) // the optional one is not waited for
 	}
-	b.Stop(context.Background())
 	if e := r.events["app"]; len(e) != 2 || e[0].ID != e[1].ID || len(r.events["jobs"]) != 2 {
 		t.Errorf("events %v", r.events)
 	}

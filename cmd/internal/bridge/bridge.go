@@ -126,29 +126,18 @@ func (b *Bridge) listen() error {
 		if err != nil {
 			return fmt.Errorf("listener %s: %w", lc.Address, err)
 		}
-		ln, err := net.Listen("tcp", lc.Address)
+		ln, err := listenAt(lc.Address)
 		if err != nil {
-			return fmt.Errorf("listener %s: %w", lc.Address, listenCure(err))
+			return fmt.Errorf("listener %s: %w", lc.Address, err)
 		}
 		b.listeners = append(b.listeners, &listener{ln: ln, server: smtpd.New(smtpd.Config{
 			Listener: lc.Address, Hostname: b.config.Hostname,
-			TLS: tlsConfig, TLSMode: smtpd.TLSMode(lc.TLS.Mode),
+			TLS: tlsConfig, TLSMode: smtpd.TLSMode(lc.TLS.Mode), LMTP: lc.Kind == "lmtp",
 			Limits: limitsOf(b.config.Limits), Limiter: limiter,
 			Store: b.store, Handler: b, Log: b.log, Observer: b.metrics,
 		})})
 	}
 	return nil
-}
-
-// listenCure adds what to do about an address that can't be listened at.
-func listenCure(err error) error {
-	switch {
-	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("%w (a port below 1024 needs root or the capability CAP_NET_BIND_SERVICE)", err)
-	case strings.Contains(err.Error(), "address already in use"):
-		return fmt.Errorf("%w (another program listens there)", err)
-	}
-	return err
 }
 
 // Addrs returns where the listeners listen, in the order of the configuration.

@@ -48,7 +48,7 @@ func (b *Bridge) build(c *config.Config) (*parts, error) {
 		return nil, err
 	}
 	p := &parts{
-		examiner: examiner{hostname: c.Hostname, verifier: newVerifier(c, b.options), verified: b.metrics.Verified},
+		examiner: examiner{hostname: c.Hostname, verifier: newVerifier(c, b.options), relays: c.Verify.TrustedRelays, verified: b.metrics.Verified},
 		table:    table, metrics: b.metrics, ledger: book, budget: c.Delivery.Budget,
 		sinks: map[string]sinks.Sink{},
 		deliverer: delivery.New(delivery.Config{

@@ -3,6 +3,8 @@ package bridge
 import (
 	"context"
 	"errors"
+	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,6 +24,7 @@ import (
 type examiner struct {
 	hostname string
 	verifier *verify.Verifier // nil: nothing is verified
+	relays   []netip.Prefix   // trusted ones
 	verified func(r *verify.Results, took time.Duration)
 }
 
@@ -49,12 +52,19 @@ func (x *examiner) verify(ctx context.Context, s inbound.Session, mail inbound.M
 	r := x.verifier.Verify(ctx, verify.Message{
 		RemoteIP: s.RemoteIP, HELO: s.HELO,
 		MailFromLocal: mail.ReversePath.LocalPart, MailFromDomain: mail.ReversePath.Domain,
-		Content: data, Size: data.Size(),
+		BehindRelay: x.relayed(s, mail),
+		Content:     data, Size: data.Size(),
 	})
 	if x.verified != nil {
 		x.verified(r, time.Since(began))
 	}
 	return r
+}
+
+// relayed tells whether the peer is a relay of ours, whose address says nothing of the
+// sender: SPF and iprev of it would be invented.
+func (x *examiner) relayed(s inbound.Session, mail inbound.Mail) bool {
+	return mail.LMTP() || slices.ContainsFunc(x.relays, func(n netip.Prefix) bool { return n.Contains(s.RemoteIP) })
 }
 
 // unverified says of every method that it was not asked.
@@ -89,7 +99,7 @@ func Inspect(ctx context.Context, c *config.Config, o Options, in Inspection) ([
 	if table == nil {
 		return nil, errors.New(faults[0].String())
 	}
-	x := examiner{hostname: c.Hostname}
+	x := examiner{hostname: c.Hostname, relays: c.Verify.TrustedRelays}
 	if in.Verify {
 		x.verifier = newVerifier(c, o)
 	}

@@ -1,8 +1,10 @@
 package config
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -27,8 +29,30 @@ func splitAddress(s string) (host, port, why string) {
 	return host, strconv.FormatUint(n, 10), ""
 }
 
+// maxSocketPath is what sun_path holds, its NUL apart (unix(7)); where the system has
+// less, listening tells.
+const maxSocketPath = 107
+
+// wrongSocketPath says what is wrong with the path of a unix socket, or "".
+func wrongSocketPath(path string) string {
+	switch {
+	case !filepath.IsAbs(path):
+		return "a unix socket is unix: and an absolute path, such as unix:/run/mxhook/lmtp.sock"
+	case filepath.Clean(path) != path:
+		return "write the path of a unix socket without //, /./, /../ and a last /"
+	case len(path) > maxSocketPath:
+		return fmt.Sprintf("the path of a unix socket has at most %d octets, this one has %d", maxSocketPath, len(path))
+	case strings.ContainsRune(path, 0):
+		return "the path of a unix socket holds a NUL"
+	}
+	return ""
+}
+
 // sameAddress tells whether two addresses can't be listened at together.
 func sameAddress(a, b string) bool {
+	if strings.HasPrefix(a, "unix:") || strings.HasPrefix(b, "unix:") {
+		return a == b
+	}
 	hostA, portA, whyA := splitAddress(a)
 	hostB, portB, whyB := splitAddress(b)
 	if whyA != "" || whyB != "" || portA != portB || portA == "0" {

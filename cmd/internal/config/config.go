@@ -35,8 +35,8 @@ type Admin struct {
 
 // Listener is one address that takes mail.
 type Listener struct {
-	Address string // host:port
-	Kind    string // "mx"
+	Address string // host:port, or unix:/path
+	Kind    string // "mx" or "lmtp"
 	TLS     TLS
 }
 
@@ -61,8 +61,9 @@ type Limits struct {
 
 // Verify says how verdicts are found.
 type Verify struct {
-	Resolver []netip.AddrPort // none: the system's
-	Timeout  time.Duration
+	Resolver      []netip.AddrPort // none: the system's
+	Timeout       time.Duration
+	TrustedRelays []netip.Prefix // behind which no SPF or iprev verdict is invented
 }
 
 // Delivery says how long a sender waits, and how long is remembered what it sent.

@@ -66,8 +66,8 @@ var keys = []key{
 	{section: "admin", name: "address", kind: kindText, text: "HOST:PORT of metrics and health; off without it"},
 	{section: "admin", name: "token", kind: kindText, secret: true, text: "off loopback /metrics and the page need it"},
 
-	{section: "listeners[]", name: "address", kind: kindText, text: "needed; HOST:PORT"},
-	{section: "listeners[]", name: "kind", kind: kindEnum, values: []string{"mx", "submission", "lmtp"}, only: []string{"mx"}, byDefault: "mx"},
+	{section: "listeners[]", name: "address", kind: kindText, text: "needed; HOST:PORT; unix:/PATH for kind lmtp"},
+	{section: "listeners[]", name: "kind", kind: kindEnum, values: []string{"mx", "submission", "lmtp"}, only: []string{"mx", "lmtp"}, byDefault: "mx", text: "lmtp for a mail system of your own that relays to us (RFC 2033)"},
 	{section: "listeners[]", name: "tls", kind: kindMapping},
 	{section: "listeners[]", name: "proxy_protocol", kind: kindList, only: []string{"[]"}, text: "networks whose PROXY header is required"},
 	{section: "listeners[]", name: "users", kind: kindMappings, only: none},
@@ -93,7 +93,7 @@ var keys = []key{
 
 	{section: "verify", name: "resolver", kind: kindList, text: "IP:PORT of DNS servers; default the system's"},
 	{section: "verify", name: "timeout", kind: kindDuration, byDefault: "10s", min: int64(time.Millisecond), max: 60 * second, text: "all look-ups of a message together"},
-	{section: "verify", name: "trusted_relays", kind: kindList, only: []string{"[]"}, text: "networks"},
+	{section: "verify", name: "trusted_relays", kind: kindList, text: "networks of your own relays: behind them, and on lmtp, spf and iprev are none"},
 	{section: "verify", name: "trusted_arc_sealers", kind: kindList, only: []string{"[]"}, text: "domains"},
 	{section: "verify", name: "reject", kind: kindMapping},
 

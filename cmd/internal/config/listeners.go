@@ -35,21 +35,41 @@ func (d *decoder) listener(n ast.Node, former []Listener) (Listener, bool) {
 	switch {
 	case !s.has("address"):
 		d.fault(s.place, "listener: address is missing; add address: \":25\"")
-	case !given:
-	case strings.HasPrefix(l.Address, "unix:"):
-		d.fault(v.place, "listener: address: unix sockets are not available in this version; use HOST:PORT")
-	default:
-		if _, _, why := splitAddress(l.Address); why != "" {
-			d.fault(v.place, "listener: address: %s", why)
-		}
-		for _, o := range former {
-			if sameAddress(l.Address, o.Address) {
-				d.fault(v.place, "listener: address %s can't be listened at twice", quote(v.raw))
-			}
-		}
+	case given:
+		d.listenerAddress(v, l, former)
 	}
 	l.TLS = d.listenerTLS(s)
 	return l, true
+}
+
+// listenerAddress checks where a listener listens, and that lmtp isn't offered to
+// strangers: whoever reaches it is taken for a relay of ours.
+func (d *decoder) listenerAddress(v scalar, l Listener, former []Listener) {
+	for _, o := range former {
+		if sameAddress(l.Address, o.Address) {
+			d.fault(v.place, "listener: address %s can't be listened at twice", quote(v.raw))
+		}
+	}
+	if path, isUnix := strings.CutPrefix(l.Address, "unix:"); isUnix {
+		why := wrongSocketPath(path)
+		if l.Kind != "lmtp" {
+			why = "a unix socket is for kind lmtp alone; use HOST:PORT"
+		}
+		if why != "" {
+			d.fault(v.place, "listener: address: %s", why)
+		}
+		return
+	}
+	host, port, why := splitAddress(l.Address)
+	switch {
+	case why != "":
+		d.fault(v.place, "listener: address: %s", why)
+	case l.Kind != "lmtp":
+	case port == "25":
+		d.fault(v.place, "listener: address: lmtp must not use port 25 (RFC 2033 5); use 24, or unix:/PATH")
+	case !isLoopback(host):
+		d.warn(v.place, "listener: whoever reaches an lmtp is taken for your own relay, and SPF is not asked; listen at 127.0.0.1 or unix:/PATH, or keep others away")
+	}
 }
 
 func (d *decoder) listenerTLS(listener *section) TLS {

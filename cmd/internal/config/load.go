@@ -227,7 +227,12 @@ func (d *decoder) verify(top *section) Verify {
 			v.Resolver = append(v.Resolver, ap)
 		}
 	}
-	s.texts("trusted_relays")
+	v.TrustedRelays = d.networks(s, "trusted_relays")
+	for _, p := range v.TrustedRelays {
+		if p.Bits() == 0 {
+			d.warn(s.at("trusted_relays"), "verify: trusted_relays %s is everybody, so that SPF is asked for nobody; name your relays alone", p)
+		}
+	}
 	s.texts("trusted_arc_sealers")
 	d.sub(s, "reject")
 	return v

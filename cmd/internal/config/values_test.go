@@ -77,6 +77,12 @@ func TestEveryAvailableKeyArrives(t *testing.T) {
 	if want := []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:53")}; !reflect.DeepEqual(c.Verify.Resolver, want) {
 		t.Errorf("resolver %v", c.Verify.Resolver)
 	}
+	if want := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32")}; !reflect.DeepEqual(c.Verify.TrustedRelays, want) {
+		t.Errorf("trusted relays %v", c.Verify.TrustedRelays)
+	}
+	if want := (Listener{Address: "unix:/run/mxhook/lmtp.sock", Kind: "lmtp", TLS: TLS{Mode: "none"}}); !reflect.DeepEqual(c.Listeners[1], want) {
+		t.Errorf("listener %+v", c.Listeners[1])
+	}
 	if c.Log != (Log{"debug", "text"}) || c.Admin.Address != "127.0.0.1:8025" || c.Admin.Token != "" {
 		t.Errorf("log %v, admin %v", c.Log, c.Admin)
 	}

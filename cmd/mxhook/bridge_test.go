@@ -34,6 +34,7 @@ type document struct {
 			Captures map[string]string
 		}
 		Protocol string
+		RemoteIP string `json:"remote_ip"`
 		TLS      *struct{ Version string }
 	}
 	Authentication struct {

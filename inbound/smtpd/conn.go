@@ -68,6 +68,8 @@ type conn struct {
 	mute     bool              // go-smtp's next reply answers nobody
 
 	session inbound.Session
+	proxied bool // a PROXY header is required
+	counted bool // among the connections of its peer
 	ehlo    bool // the client knows ESMTP
 	errs    int  // 5xx replies
 
@@ -84,14 +86,16 @@ type transaction struct {
 }
 
 func newConn(s *Server, nc net.Conn, from netip.AddrPort) *conn {
-	id := strings.ToLower(rand.Text()[:16])
-	return &conn{
-		srv: s, raw: nc, nc: nc,
-		log: s.cfg.Log.With("session", id, "listener", s.cfg.Listener, "remote_ip", from.Addr()),
-		session: inbound.Session{
-			ID: id, Listener: s.cfg.Listener, RemoteIP: from.Addr(), RemotePort: from.Port(), LocalName: s.cfg.Hostname,
-		},
+	session := inbound.Session{
+		ID: strings.ToLower(rand.Text()[:16]), Listener: s.cfg.Listener,
+		RemoteIP: from.Addr(), RemotePort: from.Port(), LocalName: s.cfg.Hostname,
 	}
+	return &conn{srv: s, raw: nc, nc: nc, log: s.sessionLog(session), session: session, proxied: s.isProxy(from.Addr())}
+}
+
+// sessionLog returns the log of a session.
+func (s *Server) sessionLog(of inbound.Session) *slog.Logger {
+	return s.cfg.Log.With("session", of.ID, "listener", s.cfg.Listener, "remote_ip", of.RemoteIP)
 }
 
 // stop asks the session to end at the next moment at which it waits for its peer.

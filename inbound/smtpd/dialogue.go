@@ -57,6 +57,10 @@ func (c *conn) command() (command, error) {
 		return cmd, nil
 	}
 	line, err := c.line()
+	if isProxyHeader(line) {
+		c.closeOnProxyHeader()
+		return command{}, errGone
+	}
 	switch err {
 	case nil:
 		return parse(line, c.mail.SMTPUTF8), nil

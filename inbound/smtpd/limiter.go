@@ -31,28 +31,41 @@ func (l *Limiter) Open() int {
 	return l.open
 }
 
-// take counts a connection, or returns the Condition that forbids it.
-func (l *Limiter) take(ip netip.Addr) *status.Condition {
-	p := peer(ip)
+// enter counts a connection, or returns the Condition that forbids it.
+func (l *Limiter) enter() *status.Condition {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.total > 0 && l.open >= l.total {
 		return status.TooManyConnections
 	}
+	l.open++
+	return nil
+}
+
+// leave ends a connection that has entered.
+func (l *Limiter) leave() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open--
+}
+
+// take counts a connection for its peer, or returns the Condition that forbids it.
+func (l *Limiter) take(ip netip.Addr) *status.Condition {
+	p := peer(ip)
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.perPeer > 0 && p.IsValid() && l.peers[p] >= l.perPeer {
 		return status.TooManyConnectionsPerPeer
 	}
-	l.open++
 	l.peers[p]++
 	return nil
 }
 
-// give ends a connection that was taken.
+// give ends what was taken.
 func (l *Limiter) give(ip netip.Addr) {
 	p := peer(ip)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.open--
 	if l.peers[p]--; l.peers[p] == 0 {
 		delete(l.peers, p)
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"testing"
 
@@ -76,8 +77,22 @@ type listener struct {
 	closed chan struct{}
 }
 
-func (p *piped) dial() *listener {
+func (p *piped) dial() *listener { return p.connect(net.Pipe()) }
+
+// dialFrom is dial from an address of IP and port.
+func (p *piped) dialFrom(addr string) *listener {
 	client, server := net.Pipe()
+	return p.connect(client, addressed{server, net.TCPAddrFromAddrPort(netip.MustParseAddrPort(addr))})
+}
+
+type addressed struct {
+	net.Conn
+	remote net.Addr
+}
+
+func (a addressed) RemoteAddr() net.Addr { return a.remote }
+
+func (p *piped) connect(client, server net.Conn) *listener {
 	p.ln.ch <- server
 	l := &listener{nc: client, closed: make(chan struct{})}
 	go func() {

@@ -131,18 +131,23 @@ func (s *Server) pause(d time.Duration) {
 
 // accept counts a connection and starts it, or turns it away.
 func (s *Server) accept(nc net.Conn) {
-	from := addrPort(nc.RemoteAddr())
-	if refused := s.limiter.take(from.Addr()); refused != nil {
-		s.cfg.Observer.Replied(refused)
-		s.cfg.Log.Info("connection refused", "listener", s.cfg.Listener, "remote_ip", from.Addr(), "condition", refused.Name())
+	c := newConn(s, nc, addrPort(nc.RemoteAddr()))
+	if refused := s.limiter.enter(); refused != nil {
+		c.refused(refused)
 		s.turnAway(nc, refused)
 		return
 	}
-	c := newConn(s, nc, from)
+	if !c.proxied { // the peer that counts is still to be named
+		if refused := c.countPeer(); refused != nil {
+			s.limiter.leave()
+			s.turnAway(nc, refused)
+			return
+		}
+	}
 	s.mu.Lock()
 	if s.isStopping() {
 		s.mu.Unlock()
-		s.limiter.give(from.Addr())
+		c.uncount()
 		s.turnAway(nc, status.ShuttingDown)
 		return
 	}
@@ -150,6 +155,38 @@ func (s *Server) accept(nc net.Conn) {
 	s.running.Add(1)
 	s.mu.Unlock()
 	go s.serve(c)
+}
+
+// countPeer counts the connection for its peer, or returns why it can't be.
+func (c *conn) countPeer() *status.Condition {
+	refused := c.srv.limiter.take(c.session.RemoteIP)
+	if c.counted = refused == nil; !c.counted {
+		c.refused(refused)
+	}
+	return refused
+}
+
+// admitPeer is countPeer when the connection has begun.
+func (c *conn) admitPeer() bool {
+	refused := c.countPeer()
+	if refused != nil && c.srv.cfg.TLSMode != TLSImplicit {
+		c.say(appendReply(nil, refused.Reply()))
+		c.end()
+	}
+	return refused == nil
+}
+
+func (c *conn) uncount() {
+	if c.counted {
+		c.srv.limiter.give(c.session.RemoteIP)
+	}
+	c.srv.limiter.leave()
+}
+
+// refused tells that there was no room for a connection.
+func (c *conn) refused(why *status.Condition) {
+	c.srv.cfg.Observer.Replied(why)
+	c.log.Info("connection refused", "condition", why.Name())
 }
 
 // turnAway says one line to a fresh connection, whose send buffer is empty, and
@@ -166,7 +203,6 @@ func (s *Server) turnAway(nc net.Conn, why *status.Condition) {
 // over the same socket, of which nothing of the first one's state survives.
 func (s *Server) serve(c *conn) {
 	defer s.running.Done()
-	s.cfg.Observer.ConnectionOpened(s.cfg.Listener)
 	defer func() {
 		if v := recover(); v != nil { // in a handshake, so nothing can be said
 			c.out = nil
@@ -176,9 +212,13 @@ func (s *Server) serve(c *conn) {
 		s.mu.Lock()
 		delete(s.conns, c)
 		s.mu.Unlock()
-		s.limiter.give(c.session.RemoteIP)
-		s.cfg.Observer.ConnectionClosed(s.cfg.Listener)
+		c.uncount()
 	}()
+	if !c.identify() {
+		return
+	}
+	s.cfg.Observer.ConnectionOpened(s.cfg.Listener)
+	defer s.cfg.Observer.ConnectionClosed(s.cfg.Listener)
 	if s.cfg.TLSMode == TLSImplicit && !c.handshake() {
 		return
 	}

@@ -10,8 +10,8 @@
 // leave bytes behind that would run as commands; a message that can't be read to
 // its end is never handed over, and its connection ends.
 //
-// It knows nothing of routes, verdicts and sinks. AUTH and the PROXY protocol are not
-// here yet: AUTH is answered with 502.
+// It knows nothing of routes, verdicts and sinks. AUTH is not here yet: it is
+// answered with 502.
 //
 // LMTP is the same dialogue with LHLO in the place of EHLO, and a reply to the message
 // for each recipient that was accepted (final.go); go-smtp is not told of it.
@@ -27,12 +27,13 @@
 //
 // Sources: RFC 5321, 2033 (LMTP), 1870 (SIZE), 2034 (enhanced codes), 2920 (PIPELINING), 3030
 // (CHUNKING, BINARYMIME), 3207 (STARTTLS), 3848 and 6531 (protocol names, SMTPUTF8),
-// 6152 (8BITMIME), 9422 (LIMITS).
+// 6152 (8BITMIME), 9422 (LIMITS), and the PROXY protocol, versions 1 and 2.
 package smtpd
 
 import (
 	"crypto/tls"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"mxhook/inbound"
@@ -87,7 +88,8 @@ type Config struct {
 	Hostname string      // in the greeting, the EHLO reply and Session.LocalName
 	TLS      *tls.Config // nil: no TLS; less than TLS 1.2 is never spoken
 	TLSMode  TLSMode
-	LMTP     bool // speak LMTP (RFC 2033) in the place of SMTP
+	LMTP     bool           // speak LMTP (RFC 2033) in the place of SMTP
+	Proxies  []netip.Prefix // peers of whom a PROXY header is required; from others it is refused
 	Limits   Limits
 	Limiter  *Limiter // the count of connections; share one to bound several Servers together
 	Store    *inbound.Store

@@ -21,6 +21,7 @@ func (c *conn) handshake() bool {
 	t := tls.Server(c.raw, c.srv.tls)
 	if err := t.Handshake(); err != nil {
 		c.log.Info("TLS handshake failed", "error", err)
+		c.linger = true // or the alert that says why is lost
 		return false
 	}
 	state := t.ConnectionState()

@@ -132,7 +132,7 @@ func (b *Bridge) listen() error {
 		}
 		b.listeners = append(b.listeners, &listener{ln: ln, server: smtpd.New(smtpd.Config{
 			Listener: lc.Address, Hostname: b.config.Hostname,
-			TLS: tlsConfig, TLSMode: smtpd.TLSMode(lc.TLS.Mode), LMTP: lc.Kind == "lmtp",
+			TLS: tlsConfig, TLSMode: smtpd.TLSMode(lc.TLS.Mode), LMTP: lc.Kind == "lmtp", Proxies: lc.Proxies,
 			Limits: limitsOf(b.config.Limits), Limiter: limiter,
 			Store: b.store, Handler: b, Log: b.log, Observer: b.metrics,
 		})})

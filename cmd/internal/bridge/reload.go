@@ -37,7 +37,7 @@ func needRestart(old, changed *config.Config) (keys []string) {
 		"state":     old.State == changed.State,
 		"log":       old.Log == changed.Log,
 		"admin":     old.Admin == changed.Admin,
-		"listeners": slices.Equal(old.Listeners, changed.Listeners),
+		"listeners": slices.EqualFunc(old.Listeners, changed.Listeners, config.Listener.Equal),
 		"limits":    old.Limits == changed.Limits,
 	} {
 		if !same {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"mxhook/routing"
@@ -38,6 +39,12 @@ type Listener struct {
 	Address string // host:port, or unix:/path
 	Kind    string // "mx" or "lmtp"
 	TLS     TLS
+	Proxies []netip.Prefix // of whom a PROXY header is required
+}
+
+// Equal tells whether two listeners are the same.
+func (l Listener) Equal(o Listener) bool {
+	return l.Address == o.Address && l.Kind == o.Kind && l.TLS == o.TLS && slices.Equal(l.Proxies, o.Proxies)
 }
 
 // TLS says when a listener speaks TLS, and with which certificate.

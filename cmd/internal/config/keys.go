@@ -69,7 +69,7 @@ var keys = []key{
 	{section: "listeners[]", name: "address", kind: kindText, text: "needed; HOST:PORT; unix:/PATH for kind lmtp"},
 	{section: "listeners[]", name: "kind", kind: kindEnum, values: []string{"mx", "submission", "lmtp"}, only: []string{"mx", "lmtp"}, byDefault: "mx", text: "lmtp for a mail system of your own that relays to us (RFC 2033)"},
 	{section: "listeners[]", name: "tls", kind: kindMapping},
-	{section: "listeners[]", name: "proxy_protocol", kind: kindList, only: []string{"[]"}, text: "networks whose PROXY header is required"},
+	{section: "listeners[]", name: "proxy_protocol", kind: kindList, text: "networks of load balancers whose PROXY header (version 1 or 2) is required; from others it is refused"},
 	{section: "listeners[]", name: "users", kind: kindMappings, only: none},
 
 	{section: "listeners[].tls", name: "mode", kind: kindEnum, values: []string{"none", "starttls", "required", "implicit"}, text: "default starttls with a certificate, none without"},

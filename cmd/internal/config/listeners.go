@@ -39,6 +39,15 @@ func (d *decoder) listener(n ast.Node, former []Listener) (Listener, bool) {
 		d.listenerAddress(v, l, former)
 	}
 	l.TLS = d.listenerTLS(s)
+	l.Proxies = d.networks(s, "proxy_protocol")
+	if strings.HasPrefix(l.Address, "unix:") && len(l.Proxies) > 0 {
+		d.fault(s.at("proxy_protocol"), "listener: proxy_protocol names networks, and who comes by a unix socket has no address; remove it")
+	}
+	for _, p := range l.Proxies {
+		if p.Bits() == 0 {
+			d.warn(s.at("proxy_protocol"), "listener: proxy_protocol %s lets every peer choose the address that it is taken for; name the proxies alone", p)
+		}
+	}
 	return l, true
 }
 

@@ -13,15 +13,18 @@ import (
 
 // result is what became of a required event until the reply is chosen.
 type result struct {
-	task     task
-	outcome  sinks.Outcome
-	unmarked error // why an accepted event is not in the ledger
+	task    task
+	outcome sinks.Outcome
+	// storage is why an accepted event is not in the ledger, or another not in the spool;
+	// it is the reply, whatever the others say.
+	storage error
 }
 
 // answer makes the reply, and buries and remembers what has to be kept for it. Where
 // each recipient has a reply of its own, the one for all is told nobody: it is what
 // became of the message as a whole.
 func (d *Deliverer) answer(m Mail, todo work, results []result) inbound.Answer {
+	d.remember(results)
 	if m.Each != nil {
 		return d.answerEach(m, todo, results)
 	}
@@ -90,8 +93,8 @@ func (w *work) reply(results []result) (a inbound.Answer, bury bool) {
 	outcomes := make([]sinks.Outcome, len(results))
 	tasks := make([]task, len(results))
 	for i, r := range results {
-		if r.unmarked != nil {
-			return inbound.Answer{Err: r.unmarked}, false
+		if r.storage != nil {
+			return inbound.Answer{Err: r.storage}, false
 		}
 		outcomes[i], tasks[i] = r.outcome, r.task
 	}

@@ -7,8 +7,13 @@
 // is told to Config.Late. Optional events run beside, are never waited for and never
 // change the reply. A sink that panics has a temporary outcome.
 //
+// The events of a route with a spool are given to it instead, in one go, beside the
+// direct events of other routes; its optional sinks are asked directly. Spooled counts
+// as accepted.
+//
 // With a ledger, units that were delivered are left out, and what a sink accepts is
-// remembered, durably, before the reply is chosen, late outcomes too. A unit that
+// remembered, durably, before the reply is chosen, late outcomes too; so is the first
+// deferral of a unit that may spill into the spool one day. A unit that
 // another session has under way is waited for. Everything is safe for concurrent use.
 package delivery
 
@@ -25,6 +30,7 @@ import (
 	"mxhook/inbound/status"
 	"mxhook/sinks"
 	"mxhook/sinks/ledger"
+	"mxhook/sinks/spool"
 )
 
 // Config says how long and to whom to tell.
@@ -37,6 +43,10 @@ type Config struct {
 	Dead func(e *sinks.Event, sink string, o sinks.Outcome) error
 	// Late is told an outcome that came after the reply was chosen.
 	Late func(e *sinks.Event, sink string, o sinks.Outcome)
+	// Spool takes events durably, all of them or none, and answers for what becomes of
+	// them; its error is the reply. Without it what should be spooled is deferred with
+	// 452 4.3.1.
+	Spool func(batch []spool.Entry) error
 	// Ledger knows what was delivered; nil remembers nothing.
 	Ledger *ledger.Ledger
 	// Suppressed is told how many units of a sink were left out because of the ledger.
@@ -81,8 +91,11 @@ func (d *Deliverer) Deliver(ctx context.Context, m Mail, orders []Order) inbound
 	}
 	r := newRound(d, cancel, missing.required)
 	defer r.leave()
+	r.spool(missing.required)
 	for i, t := range missing.required {
-		r.start(ctx, t, i)
+		if !t.spooled {
+			r.start(ctx, t, i)
+		}
 	}
 	for _, t := range missing.optional {
 		r.start(ctx, t, -1)

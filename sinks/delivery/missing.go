@@ -82,7 +82,7 @@ func (d *Deliverer) unknown(all []*group) []*group {
 	for _, g := range all {
 		if g.keys != nil {
 			known := d.config.Ledger.Known(g.keys)
-			g = g.only(func(i int) bool { return !known[i].State.Suppresses() })
+			g = g.only(known, func(i int) bool { return !known[i].State.Suppresses() })
 		}
 		if len(g.recipients) > 0 {
 			left = append(left, g)
@@ -91,13 +91,15 @@ func (d *Deliverer) unknown(all []*group) []*group {
 	return left
 }
 
-// only returns the group with the recipients that keep keeps.
-func (g *group) only(keep func(i int) bool) *group {
-	some := &group{route: g.route, sink: g.sink, optional: g.optional, remembered: g.remembered}
+// only returns the group with the recipients that keep keeps, and with what is known of
+// their units.
+func (g *group) only(known []ledger.Done, keep func(i int) bool) *group {
+	some := &group{route: g.route, sink: g.sink, optional: g.optional, remembered: g.remembered, spool: g.spool, spillAfter: g.spillAfter}
 	for i := range g.recipients {
 		if keep(i) {
 			some.recipients = append(some.recipients, g.recipients[i])
 			some.keys = append(some.keys, g.keys[i])
+			some.known = append(some.known, known[i])
 		}
 	}
 	return some
@@ -145,7 +147,7 @@ func (d *Deliverer) takeOptional(m Mail, g *group) []task {
 		left := g
 		if g.keys != nil {
 			busy, known := d.config.Ledger.InFlight(g.keys), d.config.Ledger.Known(g.keys)
-			left = g.only(func(i int) bool { return !busy[i] && !known[i].State.Suppresses() })
+			left = g.only(known, func(i int) bool { return !busy[i] && !known[i].State.Suppresses() })
 		}
 		if len(left.recipients) == 0 {
 			return nil

@@ -42,6 +42,11 @@ type Order struct {
 	Optional   []sinks.Sink
 	// Deduplicate lets the ledger leave out what was delivered.
 	Deduplicate bool
+	// Spool gives the events of the required sinks to the spool, which answers for them.
+	Spool bool
+	// SpillAfter does so with an event of which a unit has been deferred for that long;
+	// 0 is never. Only a ledger can tell.
+	SpillAfter time.Duration
 }
 
 // task is one event for one sink.
@@ -50,6 +55,10 @@ type task struct {
 	event  *sinks.Event
 	keys   []ledger.Key   // its units; nil when they are not remembered
 	flight *ledger.Flight // holds the units; nil likewise
+	// spooled says that the event goes into the spool, not to the sink.
+	spooled bool
+	// fresh are the units whose first deferral is to be remembered if this is one.
+	fresh []ledger.Key
 }
 
 // carries tells whether a recipient is one of the event's.
@@ -83,8 +92,11 @@ type group struct {
 	sink       sinks.Sink
 	optional   bool
 	remembered bool // by the ledger
+	spool      bool
+	spillAfter time.Duration
 	recipients []sinks.Recipient
 	keys       []ledger.Key    // of the recipients, when remembered
+	known      []ledger.Done   // of these, after the ledger was asked
 	named      map[string]bool // the recipients, lower case
 }
 
@@ -116,7 +128,8 @@ func groups(orders []Order) []*group {
 				return g
 			}
 		}
-		g := &group{route: o.Route, sink: s, optional: optional, remembered: o.Deduplicate, named: map[string]bool{}}
+		g := &group{route: o.Route, sink: s, optional: optional, remembered: o.Deduplicate, spool: o.Spool,
+			spillAfter: o.SpillAfter, named: map[string]bool{}}
 		all = append(all, g)
 		return g
 	}
@@ -151,6 +164,10 @@ func (g *group) tasks(m Mail) []task {
 		t := task{sink: g.sink, event: m.Event(g.route, g.recipients[i:i+size:i+size])}
 		if g.keys != nil {
 			t.keys = g.keys[i : i+size : i+size]
+		}
+		if !g.optional {
+			t.spooled = g.spool
+			g.spill(&t, i)
 		}
 		tasks = append(tasks, t)
 	}

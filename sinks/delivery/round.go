@@ -56,11 +56,16 @@ func (r *round) start(ctx context.Context, t task, index int) {
 // inside the sender's wait, and gives the units back: what another session that waits
 // for them finds in the ledger is complete.
 func (r *round) finish(t task, index int, o sinks.Outcome, took time.Duration) {
-	var unmarked error
-	if o.Err == nil {
-		unmarked = r.deliverer.mark(t, ledger.Delivered)
+	var storage error
+	switch {
+	case o.Err == nil && t.spooled:
+		storage = r.deliverer.mark(t, ledger.Spooled)
+	case o.Err == nil:
+		storage = r.deliverer.mark(t, ledger.Delivered)
+	case t.spooled:
+		storage = o.Err
 	}
-	if !r.report(t, index, o, unmarked, took) {
+	if !r.report(t, index, o, storage, took) {
 		t.flight.End()
 	}
 }
@@ -68,12 +73,12 @@ func (r *round) finish(t task, index int, o sinks.Outcome, took time.Duration) {
 // report takes an outcome, on time or late. It is logged and counted before the
 // reply can be chosen because of it. held says that the event's units are given back
 // when the reply is chosen.
-func (r *round) report(t task, index int, o sinks.Outcome, unmarked error, took time.Duration) (held bool) {
+func (r *round) report(t task, index int, o sinks.Outcome, storage error, took time.Duration) (held bool) {
 	d := r.deliverer
 	r.mu.Lock()
 	late := r.closed
 	if index >= 0 && !late {
-		r.results[index].outcome, r.results[index].unmarked = o, unmarked
+		r.results[index].outcome, r.results[index].storage = o, storage
 		if held = o.Class() == status.Permanent; held {
 			r.held = append(r.held, t.flight)
 		}
@@ -136,10 +141,13 @@ func (r *round) leave() {
 // note logs and counts an outcome.
 func (d *Deliverer) note(t task, optional, late bool, o sinks.Outcome, took time.Duration) {
 	c := status.ConditionOf(o.Err)
-	if d.config.Observer != nil {
+	if d.config.Observer != nil && !t.spooled {
 		d.config.Observer.Outcome(t.sink.Name(), c, took, late)
 	}
 	level, what := slog.LevelInfo, "delivered"
+	if t.spooled {
+		what = "spooled"
+	}
 	switch {
 	case c == status.SinkOperator || c == status.LocalError || c == status.NoStorage:
 		level, what = slog.LevelError, "deferred"

@@ -26,6 +26,7 @@ import (
 	"mxhook/cmd/internal/metrics"
 	"mxhook/inbound"
 	"mxhook/inbound/smtpd"
+	"mxhook/sinks/circuit"
 	"mxhook/sinks/ledger"
 	"mxhook/verify/dns"
 )
@@ -49,6 +50,7 @@ type Bridge struct {
 	log       *slog.Logger
 	store     *inbound.Store
 	metrics   *metrics.Metrics
+	circuits  *circuit.Set
 	admin     *admin.Server
 	config    *config.Config
 	listeners []*listener
@@ -77,6 +79,7 @@ func New(c *config.Config, o Options) (*Bridge, error) {
 	}
 	b.store = inbound.NewStore(temporary, memoryThreshold)
 	b.metrics = metrics.New(o.Version, o.Commit, runtime.Version(), b.store.InMemory)
+	b.circuits = b.newCircuits()
 	p, err := b.build(c)
 	if err != nil {
 		b.closeLedger()

@@ -12,6 +12,7 @@ import (
 	"mxhook/inbound/smtpd"
 	"mxhook/routing"
 	"mxhook/sinks"
+	"mxhook/sinks/circuit"
 	"mxhook/sinks/delivery"
 	"mxhook/sinks/dir"
 	"mxhook/sinks/ledger"
@@ -32,6 +33,7 @@ type parts struct {
 	ledger    *ledger.Ledger // nil when it is off
 	budget    time.Duration  // how long a sender waits after the final dot
 	metrics   *metrics.Metrics
+	circuits  *circuit.Set
 	users     atomic.Int64
 	close     func()
 }
@@ -49,7 +51,7 @@ func (b *Bridge) build(c *config.Config) (*parts, error) {
 	}
 	p := &parts{
 		examiner: examiner{hostname: c.Hostname, verifier: newVerifier(c, b.options), relays: c.Verify.TrustedRelays, verified: b.metrics.Verified},
-		table:    table, metrics: b.metrics, ledger: book, budget: c.Delivery.Budget,
+		table:    table, metrics: b.metrics, circuits: b.circuits, ledger: book, budget: c.Delivery.Budget,
 		sinks: map[string]sinks.Sink{},
 		deliverer: delivery.New(delivery.Config{
 			Budget: c.Delivery.Budget, Log: b.log, Observer: b.metrics, Dead: spool.New(c.State).Bury,
@@ -69,6 +71,7 @@ func (b *Bridge) build(c *config.Config) (*parts, error) {
 		go b.retire(p)
 	}
 	b.countFromZero(c)
+	b.configureCircuits(c)
 	return p, nil
 }
 
@@ -95,7 +98,8 @@ func (b *Bridge) buildWebhook(name string, c *config.Webhook) (sinks.Sink, error
 		Name: name, URL: string(c.URL), Format: webhook.Format(c.Format), Headers: map[string]string{},
 		Timeout: c.Timeout, Attempts: c.Attempts, Concurrency: c.Concurrency, FanOut: sinks.FanOut(c.FanOut),
 		Include:  payload.Include{Attachments: c.Include.Attachments, Raw: c.Include.Raw, HTML: c.Include.HTML},
-		RejectOn: c.RejectOn, TLS: tlsConfig, Version: cmp.Or(b.options.Version, "devel"), Log: b.log, Observer: b.metrics,
+		RejectOn: c.RejectOn, TLS: tlsConfig, Version: cmp.Or(b.options.Version, "devel"), Log: b.log,
+		Observer: b.circuits.Observe(b.metrics),
 	}
 	for header, value := range c.Headers {
 		wc.Headers[header] = string(value)
@@ -107,7 +111,11 @@ func (b *Bridge) buildWebhook(name string, c *config.Webhook) (sinks.Sink, error
 		}
 		wc.Secrets = append(wc.Secrets, key)
 	}
-	return webhook.New(wc)
+	s, err := webhook.New(wc)
+	if err != nil {
+		return nil, err
+	}
+	return b.circuits.Guard(s), nil
 }
 
 func newVerifier(c *config.Config, o Options) *verify.Verifier {

@@ -44,11 +44,19 @@ type transaction struct {
 }
 
 // Close implements inbound.Transaction.
-func (t *transaction) Close() { t.closeOnce.Do(t.parts.release) }
+func (t *transaction) Close() {
+	t.closeOnce.Do(func() {
+		t.parts.circuits.Leave(t.session.ID)
+		t.parts.release()
+	})
+}
 
 // Rcpt asks the routes for one recipient.
 func (t *transaction) Rcpt(_ context.Context, forwardPath inbound.Path) error {
 	d := t.parts.table.Recipient(t.mail.ReversePath, forwardPath)
+	if d.Err == nil {
+		d.Err = t.reachable(d.Matches)
+	}
 	if d.Err != nil {
 		t.log.Info("recipient refused", "reverse_path", t.mail.ReversePath.String(), "recipient", forwardPath.String(),
 			"remote_ip", t.session.RemoteIP, "reply", status.ReplyOf(d.Err).String())

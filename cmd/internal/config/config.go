@@ -101,6 +101,13 @@ type Webhook struct {
 	Include     Include
 	RejectOn    []int
 	TLS         ClientTLS
+	Circuit     Circuit
+}
+
+// Circuit says when a sink that takes nothing is left alone.
+type Circuit struct {
+	Failures int           // 0 is off
+	Open     time.Duration // how long
 }
 
 // Include says what a payload carries.

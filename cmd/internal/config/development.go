@@ -74,5 +74,6 @@ func (d *decoder) developmentSink(to string) (Sink, error) {
 	return Sink{Name: "webhook", Type: "webhook", Webhook: &Webhook{
 		URL: Secret(to), Format: s.text("format"), RejectOn: d.rejectOn(s), Include: d.include(s), FanOut: s.text("fan_out"),
 		Timeout: time.Duration(s.duration("timeout")), Attempts: int(s.number("attempts")), Concurrency: int(s.number("concurrency")),
+		Circuit: d.circuit(s),
 	}}, nil
 }

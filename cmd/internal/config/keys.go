@@ -119,7 +119,7 @@ var keys = []key{
 	{section: "webhook", name: "fan_out", kind: kindEnum, values: []string{"message", "recipient"}, byDefault: "message", text: "recipients in one event: all, or one; a url with captures is always recipient"},
 	{section: "webhook", name: "include", kind: kindMapping},
 	{section: "webhook", name: "reject_on", kind: kindNumbers, byDefault: "[406]", min: 400, max: 599, text: "HTTP status codes that refuse the mail for good"},
-	{section: "webhook", name: "circuit", kind: kindMapping},
+	{section: "webhook", name: "circuit", kind: kindMapping, text: "keeps mail away while the sink takes none, see sinks/README.md"},
 	{section: "webhook", name: "proxy", kind: kindText, only: []string{""}, text: "an HTTP proxy; the environment's are not used"},
 	{section: "webhook", name: "tls", kind: kindMapping},
 
@@ -127,8 +127,8 @@ var keys = []key{
 	{section: "webhook.include", name: "raw", kind: kindText, byDefault: "none", only: []string{"none", "inline"}, text: "none, inline or store:SINK"},
 	{section: "webhook.include", name: "html", kind: kindBool, byDefault: "true"},
 
-	{section: "webhook.circuit", name: "failures", kind: kindNumber, byDefault: "0", only: []string{"0"}, text: "0 switches it off"},
-	{section: "webhook.circuit", name: "open", kind: kindDuration, byDefault: "5s", only: []string{"5s"}},
+	{section: "webhook.circuit", name: "failures", kind: kindNumber, byDefault: "5", max: 10_000, text: "attempts in a row that find the sink unreachable open it; 0 switches it off"},
+	{section: "webhook.circuit", name: "open", kind: kindDuration, byDefault: "5s", min: int64(10 * time.Millisecond), max: hour, text: "how long, until one message is let through to see"},
 
 	{section: "webhook.tls", name: "ca_file", kind: kindText, text: "PEM; in place of the system's authorities"},
 	{section: "webhook.tls", name: "cert_file", kind: kindText, text: "PEM; our own certificate"},

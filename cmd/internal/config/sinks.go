@@ -133,8 +133,8 @@ func (d *decoder) webhook(s *section, delivery Delivery, top *section) *Webhook 
 		RejectOn:    d.rejectOn(s),
 		Include:     d.include(s),
 		TLS:         d.clientTLS(s),
+		Circuit:     d.circuit(s),
 	}
-	d.sub(s, "circuit")
 	d.url(s, w)
 	if len(w.Captures) > 0 {
 		if v, ok := s.single["fan_out"]; ok && w.FanOut == "message" {
@@ -156,6 +156,11 @@ func (d *decoder) webhook(s *section, delivery Delivery, top *section) *Webhook 
 func (d *decoder) include(s *section) Include {
 	i := d.sub(s, "include")
 	return Include{Attachments: i.text("attachments"), Raw: i.text("raw"), HTML: i.flag("html")}
+}
+
+func (d *decoder) circuit(s *section) Circuit {
+	c := d.sub(s, "circuit")
+	return Circuit{Failures: int(c.number("failures")), Open: time.Duration(c.duration("open"))}
 }
 
 func (d *decoder) clientTLS(s *section) ClientTLS {

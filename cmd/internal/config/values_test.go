@@ -51,6 +51,7 @@ func TestSmallestFileHasTheDefaults(t *testing.T) {
 		Sinks: []Sink{{Name: "app", Type: "webhook", Webhook: &Webhook{
 			URL: "https://app.example.com/inbound", Format: "mxhook", Secrets: []Secret{secretA}, Timeout: 25 * time.Second,
 			Attempts: 2, Concurrency: 64, FanOut: "message", Include: Include{Attachments: "inline", Raw: "none", HTML: true}, RejectOn: []int{406},
+			Circuit: Circuit{Failures: 5, Open: 5 * time.Second},
 		}}},
 		Routes: []routing.Rule{{Name: "1", Recipient: []string{"@in.example.com"}, Deliver: []string{"app"}}},
 	}
@@ -70,6 +71,9 @@ func TestEveryAvailableKeyArrives(t *testing.T) {
 	}
 	if string(w.Headers["Authorization"]) != "Bearer canary-6e1b" {
 		t.Errorf("headers %q", string(w.Headers["Authorization"]))
+	}
+	if want := (Circuit{Failures: 8, Open: 2500 * time.Millisecond}); w.Circuit != want {
+		t.Errorf("circuit %+v, want %+v", w.Circuit, want)
 	}
 	if !reflect.DeepEqual(w.RejectOn, []int{406, 410}) {
 		t.Errorf("reject_on %v", w.RejectOn)
@@ -341,7 +345,7 @@ func TestDevelopment(t *testing.T) {
 			if got.Sinks[0].Name != c.sink || got.Routes[0].Deliver[0] != c.sink || got.Routes[0].Name != "all" || got.Hostname == "" || got.Delivery.Budget != 30*time.Second || got.Delivery.Ledger != 0 {
 				t.Errorf("got %+v", got)
 			}
-			if w := got.Sinks[0].Webhook; w != nil && (w.Timeout != 25*time.Second || w.Attempts != 2 || !w.Include.HTML || w.FanOut != "message" || string(w.URL) != c.options.To) {
+			if w := got.Sinks[0].Webhook; w != nil && (w.Timeout != 25*time.Second || w.Attempts != 2 || !w.Include.HTML || w.FanOut != "message" || w.Circuit.Failures != 5 || string(w.URL) != c.options.To) {
 				t.Errorf("webhook %+v", w)
 			}
 		})

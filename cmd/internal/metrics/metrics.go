@@ -33,6 +33,7 @@ type Metrics struct {
 	sinkAttempts    *prometheus.CounterVec
 	sinkSeconds     *prometheus.HistogramVec
 	suppressed      *prometheus.CounterVec
+	sinkCircuit     *prometheus.GaugeVec
 }
 
 // New returns the metrics of a bridge. memory is asked for the octets of messages
@@ -50,6 +51,7 @@ func New(version, commit, goVersion string, memory func() int64) *Metrics {
 	m.sinkAttempts = m.counters("sink_attempts_total", "Attempts to deliver an event to a sink.", "sink", "outcome")
 	m.sinkSeconds = m.histograms("sink_seconds", "Time that the delivery of an event to a sink took, all attempts together.", "sink")
 	m.suppressed = m.counters("ledger_suppressed_total", "Units that were left out because the ledger knows them.", "sink")
+	m.sinkCircuit = m.gauges("sink_circuit", "State of a sink's circuit: 0 closed, 1 half-open (a probe decides), 2 open (its mail is deferred).", "sink")
 	m.function("memory_bytes", "Octets of messages held in memory.", func() float64 { return float64(memory()) })
 	build := m.gauges("build_info", "Always 1; the labels tell the build.", "version", "commit", "go")
 	build.WithLabelValues(version, commit, goVersion).Set(1)
@@ -76,6 +78,9 @@ func (m *Metrics) AddSink(name string) {
 	m.sinkSeconds.WithLabelValues(name)
 	m.suppressed.WithLabelValues(name)
 }
+
+// AddCircuit makes the series of a sink's circuit exist. It may be called again.
+func (m *Metrics) AddCircuit(sink string) { m.sinkCircuit.WithLabelValues(sink) }
 
 // AddRoute makes the series of a route exist.
 func (m *Metrics) AddRoute(name string) { m.routeMatches.WithLabelValues(name) }
@@ -141,6 +146,11 @@ func (m *Metrics) Outcome(sink string, _ *status.Condition, took time.Duration, 
 // Suppressed counts units of a sink that were delivered before.
 func (m *Metrics) Suppressed(sink string, units int) {
 	m.suppressed.WithLabelValues(sink).Add(float64(units))
+}
+
+// CircuitChanged tells the state of a sink's circuit: 0 closed, 1 half-open, 2 open.
+func (m *Metrics) CircuitChanged(sink string, state int) {
+	m.sinkCircuit.WithLabelValues(sink).Set(float64(state))
 }
 
 func outcomeLabel(c status.Class) string {

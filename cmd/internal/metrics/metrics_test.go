@@ -14,7 +14,7 @@ import (
 var names = []string{
 	"mxhook_build_info", "mxhook_connections_open", "mxhook_connections_total", "mxhook_ledger_suppressed_total",
 	"mxhook_memory_bytes", "mxhook_message_bytes_total", "mxhook_replies_total", "mxhook_route_matches_total",
-	"mxhook_sink_attempts_total", "mxhook_sink_seconds", "mxhook_transactions_total", "mxhook_verify_results_total",
+	"mxhook_sink_attempts_total", "mxhook_sink_circuit", "mxhook_sink_seconds", "mxhook_transactions_total", "mxhook_verify_results_total",
 	"mxhook_verify_seconds",
 }
 
@@ -33,6 +33,7 @@ func TestNames(t *testing.T) {
 	m.AddListener(":25")
 	m.AddRoute("tickets")
 	m.AddSink("app")
+	m.AddCircuit("app")
 	m.Suppressed("app", 1)
 	m.Verified(&verify.Results{}, 0)
 	var got []string
@@ -49,10 +50,14 @@ func TestAZeroIsVisibleFromTheStart(t *testing.T) {
 	m := New("1.2.3", "abc", "go1", func() int64 { return 7 })
 	m.AddSink("app")
 	m.AddSink("app") // after a reload
+	m.AddCircuit("app")
+	m.CircuitChanged("other", 2)
+	m.AddCircuit("other")
 	text := scrape(t, m)
 	for _, want := range []string{
 		`mxhook_replies_total{condition="relay_denied"} 0`, `mxhook_transactions_total{reply="4xx"} 0`,
 		`mxhook_sink_attempts_total{outcome="refused",sink="app"} 0`, `mxhook_memory_bytes 7`,
+		`mxhook_sink_circuit{sink="app"} 0`, `mxhook_sink_circuit{sink="other"} 2`,
 		`mxhook_build_info{commit="abc",go="go1",version="1.2.3"} 1`,
 	} {
 		if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(want) + `$`).MatchString(text) {

@@ -1,0 +1,54 @@
+package bridge
+
+import (
+	"errors"
+	"slices"
+
+	"mxhook/cmd/internal/config"
+	"mxhook/inbound/status"
+	"mxhook/routing"
+	"mxhook/sinks/circuit"
+)
+
+// newCircuits makes the circuits of all configurations that this bridge will have: what
+// is known of a sink stays known over a reload.
+func (b *Bridge) newCircuits() *circuit.Set {
+	return circuit.New(circuit.Options{Log: b.log, Changed: b.circuitChanged})
+}
+
+func (b *Bridge) circuitChanged(sink string, s circuit.State) {
+	b.metrics.CircuitChanged(sink, int(s))
+}
+
+// configureCircuits gives the circuits the numbers of a configuration that was built.
+// Sinks that have none any more are closed.
+func (b *Bridge) configureCircuits(c *config.Config) {
+	var names []string
+	for _, s := range c.Sinks {
+		if s.Webhook != nil {
+			names = append(names, s.Name)
+			b.metrics.AddCircuit(s.Name)
+			b.circuits.Configure(s.Name, circuit.Config{Failures: s.Webhook.Circuit.Failures, Open: s.Webhook.Circuit.Open})
+		}
+	}
+	b.circuits.Keep(names)
+}
+
+// needs returns the sinks without which a recipient of the route can't be told yes: none
+// where the route delivers nowhere.
+func needs(r *routing.Rule) []string {
+	if r.Discard {
+		return nil
+	}
+	return r.Deliver
+}
+
+// reachable returns nil when a route of the recipient can deliver now. Where each needs
+// a sink whose circuit is open it is deferred alone, and the message's other recipients
+// go through. In half-open the session is let in as the probe.
+func (t *transaction) reachable(matches []routing.Match) error {
+	if slices.ContainsFunc(matches, func(m routing.Match) bool { return t.parts.circuits.AskAll(needs(m.Rule), t.session.ID) }) {
+		return nil
+	}
+	return status.SinkCircuitOpen.Wrap("recipient", errors.New("every route needs a sink whose circuit is open"))
+}

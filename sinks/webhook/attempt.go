@@ -107,9 +107,14 @@ func (d *delivery) attempt(req *http.Request) (code int, stale bool) {
 	resp, err := s.transport.RoundTrip(out)
 	if err != nil {
 		f := t.failure(err, ctx, start)
-		d.finish(f.classify(s.op(), s.target.hostPort()), start)
+		r := f.classify(s.op(), s.target.hostPort())
 		// A request that was written whole may be at work there: its repeat counts.
-		return 0, t.kept.Load() && !f.written && !f.answered && !f.timedOut && !f.ended && !f.source && !isTimeout(err)
+		stale = t.kept.Load() && !f.written && !f.answered && !f.timedOut && !f.ended && !f.source && !isTimeout(err)
+		if stale && !d.renewed {
+			r.health = "" // how an idle connection died says nothing of the sink now
+		}
+		d.finish(r, start)
+		return 0, stale
 	}
 	return d.answered(ctx, cancel, t, resp, start), false
 }
@@ -214,6 +219,6 @@ func (t *tracer) failure(err error, ctx context.Context, start time.Time) failur
 		resolving:   t.dnsBegan.Load() && !t.dnsDone.Load(),
 		handshaking: t.tlsBegan.Load() && !t.tlsDone.Load(),
 		timedOut:    errors.Is(ctx.Err(), context.DeadlineExceeded),
-		ended:       t.ended.Load(), source: t.source.Load(),
+		ended:       t.ended.Load(), source: t.source.Load(), took: time.Since(start),
 	}
 }

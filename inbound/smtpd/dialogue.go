@@ -2,6 +2,7 @@ package smtpd
 
 import (
 	"fmt"
+	"time"
 
 	"mxhook/inbound/status"
 )
@@ -118,8 +119,11 @@ func (c *conn) admit(cmd command) *status.Condition {
 			return status.NotImplemented
 		}
 	case "MAIL":
-		if cmd.mail.DeclaredSize > c.srv.cfg.Limits.MessageSize {
+		switch {
+		case cmd.mail.DeclaredSize > c.srv.cfg.Limits.MessageSize:
 			return status.DeclaredTooBig
+		case !c.srv.limiter.messages.allow(c.session.RemoteIP, time.Now()):
+			return status.TooManyMessages
 		}
 	case "RCPT":
 		if c.accepted >= c.srv.cfg.Limits.Recipients {

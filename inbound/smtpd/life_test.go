@@ -122,14 +122,14 @@ func TestHangingUpAfterTheFinalDotChangesNothing(t *testing.T) {
 }
 
 func TestConnectionLimits(t *testing.T) {
-	shared := NewLimiter(3, 2)
+	shared := NewLimiter(3, 2, 0)
 	a := start(t, func(c *Config) { c.Limiter = shared })
 	one, two := a.dial().hello(), a.dial().hello()
 	a.dial().want("", "421 4.7.0 too many connections from your address").want("", "EOF")
 	two.want("QUIT", "221").want("", "EOF")
 	one.want("NOOP", "250")
 
-	full := NewLimiter(1, 0)
+	full := NewLimiter(1, 0, 0)
 	b := start(t, func(c *Config) { c.Limiter = full })
 	c := start(t, func(c *Config) { c.Limiter = full })
 	b.dial().hello()
@@ -140,7 +140,7 @@ func TestConnectionLimits(t *testing.T) {
 }
 
 func TestLimiterCountsIPv6ByNetwork(t *testing.T) {
-	l := NewLimiter(0, 1)
+	l := NewLimiter(0, 1, 0)
 	for _, c := range []struct {
 		ip   string
 		want *status.Condition

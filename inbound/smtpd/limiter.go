@@ -8,20 +8,21 @@ import (
 	"mxhook/inbound/status"
 )
 
-// Limiter counts the connections that are open, in all and for each peer: an IPv4
-// address or an IPv6 /64. It is safe for concurrent use.
+// Limiter counts the connections that are open, in all and for each peer, and the
+// messages of each peer: an IPv4 address or an IPv6 /64. It is safe for concurrent use.
 type Limiter struct {
 	total, perPeer int
+	messages       *rate
 
 	mu    sync.Mutex
 	open  int
 	peers map[netip.Prefix]int
 }
 
-// NewLimiter returns a Limiter of at most total connections, and perPeer from one
-// peer. Zero means no limit.
-func NewLimiter(total, perPeer int) *Limiter {
-	return &Limiter{total: total, perPeer: perPeer, peers: map[netip.Prefix]int{}}
+// NewLimiter returns a Limiter of at most total connections, perPeer from one peer, and
+// messages that one peer begins in a minute. Zero means no limit.
+func NewLimiter(total, perPeer, messages int) *Limiter {
+	return &Limiter{total: total, perPeer: perPeer, messages: newRate(messages), peers: map[netip.Prefix]int{}}
 }
 
 // Open returns the number of connections now.

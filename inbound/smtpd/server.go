@@ -58,7 +58,7 @@ func New(cfg Config) *Server {
 	}
 	s.buffers.New = func() any { return new([dataBuffer]byte) }
 	if s.limiter == nil {
-		s.limiter = NewLimiter(cfg.Limits.Connections, cfg.Limits.ConnectionsPerIP)
+		s.limiter = NewLimiter(cfg.Limits.Connections, cfg.Limits.ConnectionsPerIP, cfg.Limits.MessagesPerIP)
 	}
 	if cfg.TLS != nil && cfg.TLSMode != TLSNone {
 		s.tls = cfg.TLS.Clone()

@@ -58,6 +58,7 @@ type Limits struct {
 	Recipients       int           // of a transaction; 100
 	Connections      int           // at once; 1000; not used when Config.Limiter is set
 	ConnectionsPerIP int           // from one IPv4 address or IPv6 /64; 50; not used when Config.Limiter is set
+	MessagesPerIP    int           // that one of those begins in a minute; 0 is no limit; not used when Config.Limiter is set
 	CommandTime      time.Duration // for a command line, and between two reads of data; 5 minutes
 	MinRate          int64         // octets a second, averaged after the first minute of data; 500
 	TransactionTime  time.Duration // from MAIL to the end of data; 1 hour
@@ -91,7 +92,7 @@ type Config struct {
 	LMTP     bool           // speak LMTP (RFC 2033) in the place of SMTP
 	Proxies  []netip.Prefix // peers of whom a PROXY header is required; from others it is refused
 	Limits   Limits
-	Limiter  *Limiter // the count of connections; share one to bound several Servers together
+	Limiter  *Limiter // the count of connections and messages; share one to bound several Servers together
 	Store    *inbound.Store
 	Handler  inbound.Handler
 	Log      *slog.Logger // nil: no log

@@ -60,6 +60,7 @@ type Limits struct {
 	Recipients       int   // of a transaction
 	Connections      int
 	ConnectionsPerIP int
+	MessagesPerIP    int // a minute; 0 is no limit
 	CommandTime      time.Duration
 	MinRate          int64 // octets a second
 	TransactionTime  time.Duration

@@ -83,7 +83,7 @@ var keys = []key{
 	{section: "limits", name: "recipients", kind: kindNumber, byDefault: "100", min: 1, max: 100_000, text: "of one transaction"},
 	{section: "limits", name: "connections", kind: kindNumber, byDefault: "1000", min: 1, max: 1_000_000},
 	{section: "limits", name: "connections_per_ip", kind: kindNumber, byDefault: "50", min: 1, max: 1_000_000, text: "from one IPv4 address or IPv6 /64"},
-	{section: "limits", name: "messages_per_ip", kind: kindNumber, byDefault: "0", max: 1_000_000, only: []string{"0"}, text: "a minute; 0 is no limit"},
+	{section: "limits", name: "messages_per_ip", kind: kindNumber, byDefault: "0", max: 1_000_000, text: "that one of those begins in a minute; 0 is no limit"},
 	{section: "limits", name: "memory", kind: kindSize, min: mib, only: none, text: "message bytes in memory over all sessions"},
 	{section: "limits", name: "disk_reserve", kind: kindSize, only: none, text: "refuse mail when less is free"},
 	{section: "limits", name: "command_time", kind: kindDuration, byDefault: "5m", min: second, max: hour, text: "idle between commands, and within the data"},

@@ -197,6 +197,7 @@ func (d *decoder) limits(top *section) Limits {
 		Recipients:       int(s.number("recipients")),
 		Connections:      int(s.number("connections")),
 		ConnectionsPerIP: int(s.number("connections_per_ip")),
+		MessagesPerIP:    int(s.number("messages_per_ip")),
 		CommandTime:      time.Duration(s.duration("command_time")),
 		MinRate:          s.number("min_rate"),
 		TransactionTime:  time.Duration(s.duration("transaction_time")),

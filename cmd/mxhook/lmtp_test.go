@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,7 +64,11 @@ func (c *lmtpClient) say(line string) string {
 // place, and that to the message in the place of each other.
 func (c *lmtpClient) send(from, rcpts string, message []byte) []string {
 	c.t.Helper()
-	if r := c.say("MAIL FROM:<" + from + ">"); !strings.HasPrefix(r, "250 ") {
+	line := "MAIL FROM:<" + from + ">"
+	if strings.ContainsFunc(from+rcpts, func(r rune) bool { return r > '~' }) {
+		line += " SMTPUTF8"
+	}
+	if r := c.say(line); !strings.HasPrefix(r, "250 ") {
 		return []string{r}
 	}
 	var replies []string
@@ -89,6 +94,59 @@ func (c *lmtpClient) send(from, rcpts string, message []byte) []string {
 		}
 	}
 	return replies
+}
+
+const eachConfig = `
+hostname: mx.in.example
+sinks:
+  good: {type: webhook, url: "%URL%/good", attempts: 1}
+  never: {type: webhook, url: "%URL%/never", attempts: 1}
+  later: {type: webhook, url: "%URL%/later", attempts: 1}
+routes:
+  - {recipient: "never@in.example", deliver: [never]}
+  - {recipient: "later@in.example", deliver: [later]}
+  - {recipient: "moved@in.example", reject: "550 5.1.6 the mailbox has moved"}
+  - {recipient: "hole@in.example", discard: true}
+  - {recipient: "@in.example", deliver: [good]}
+`
+
+// answerEach lets each sink of eachConfig answer as its name says.
+func (a *app) answerEach(later int) {
+	a.set(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		switch r.URL.Path {
+		case "/never":
+			w.WriteHeader(http.StatusNotAcceptable)
+		case "/later":
+			w.WriteHeader(later)
+		}
+		if r.URL.Path == "/good" || r.URL.Path == "/later" && later == http.StatusOK {
+			a.got <- delivery{r, body}
+		}
+	})
+}
+
+// TestLMTPRepliesAreEachRecipientsOwn sends one message to recipients of whom each ends
+// in another way, also with an address beyond ASCII.
+func TestLMTPRepliesAreEachRecipientsOwn(t *testing.T) {
+	for _, good := range []string{"good", "gut.ä"} {
+		a := startApp(t)
+		a.answerEach(http.StatusServiceUnavailable)
+		listeners, _ := unixListener(t)
+		b := startBridge(t, strings.ReplaceAll(eachConfig, "%URL%", a.URL)+listeners)
+		got := dialLMTP(t, b.Addrs()[0]).send("ann@sender.example", strings.ReplaceAll(
+			"never@in.example %@in.example moved@in.example later@in.example hole@in.example %@in.example x@other.example", "%", good), []byte(smallMessage))
+		want := []string{"550 5.7.1 ", "250 2.0.0 OK msg_", "550 5.1.6 ", "451 4.4.5 ", "250 2.0.0 OK", "250 2.0.0 OK msg_", "550 5.7.1 "}
+		for i := range want {
+			if !strings.HasPrefix(got[i], want[i]) {
+				t.Errorf("%s: reply %d: %q, want %q", good, i, got[i], want[i])
+			}
+		}
+		a.next(t)
+		if len(a.got) > 0 {
+			t.Errorf("%s: a recipient that was named twice was delivered twice", good)
+		}
+	}
 }
 
 // relayed is what the tests look at in a payload.

@@ -91,7 +91,7 @@ func (t *transaction) Data(ctx context.Context, data *inbound.MailData) inbound.
 	if err == nil {
 		id := identify(m, t.id)
 		m.Identity, m.Provable = id.Sum(), id.MessageID != ""
-		if strings.HasPrefix(t.mail.Protocol, "LMTP") {
+		if t.mail.LMTP() {
 			m.Each = t.recipients
 		}
 		answer = t.parts.deliverer.Deliver(ctx, m, t.orders())

@@ -24,7 +24,6 @@ myhostname = mail.sender.example
 mydestination =
 alias_maps =
 alias_database =
-relayhost = [127.0.0.1]:%[2]s
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 smtp_dns_support_level = disabled
@@ -33,6 +32,7 @@ smtp_helo_name = mail.sender.example
 minimal_backoff_time = 1s
 maximal_backoff_time = 2s
 queue_run_delay = 1s
+%[2]s
 `
 
 const postfixMaster = `
@@ -47,6 +47,7 @@ trace     unix  - - n - 0 bounce
 error     unix  - - n - - error
 retry     unix  - - n - - error
 smtp      unix  - - n - - smtp
+lmtp      unix  - - y - - lmtp
 showq     unix  n - n - - showq
 scache    unix  - - n - 1 scache
 `
@@ -57,7 +58,15 @@ type postfix struct {
 	dir string
 }
 
-func startPostfix(t *testing.T, relayPort string) *postfix {
+// startPostfix starts one with what main.cf shall say of its way to us.
+func startPostfix(t *testing.T, transport string) *postfix {
+	p := newPostfix(t)
+	p.start(t, transport)
+	return p
+}
+
+// newPostfix makes the folders of one that is to be started.
+func newPostfix(t *testing.T) *postfix {
 	tool(t, "postfix")
 	if os.Getuid() != 0 {
 		t.Skip("Postfix starts as root only")
@@ -76,17 +85,28 @@ func startPostfix(t *testing.T, relayPort string) *postfix {
 		os.Chmod(filepath.Join(dir, sub), 0o755)
 	}
 	p.run(t, "chown", "postfix", filepath.Join(dir, "data"))
-	p.write(t, "main.cf", fmt.Sprintf(postfixMain, dir, relayPort))
+	return p
+}
+
+func (p *postfix) start(t *testing.T, transport string) {
+	t.Helper()
+	p.write(t, "main.cf", fmt.Sprintf(postfixMain, p.dir, transport))
 	p.write(t, "master.cf", postfixMaster)
 	p.run(t, tool(t, "postfix"), "-c", p.conf(), "start")
 	t.Cleanup(func() {
 		exec.Command(tool(t, "postfix"), "-c", p.conf(), "stop").Run()
 		if t.Failed() {
-			log, _ := os.ReadFile(filepath.Join(dir, "maillog"))
-			t.Logf("Postfix logged:\n%s", log)
+			t.Logf("Postfix logged:\n%s", p.log(t))
 		}
 	})
-	return p
+}
+
+func (p *postfix) log(t *testing.T) string {
+	log, err := os.ReadFile(filepath.Join(p.dir, "maillog"))
+	if err != nil {
+		t.Error(err)
+	}
+	return string(log)
 }
 
 func (p *postfix) conf() string { return filepath.Join(p.dir, "conf") }
@@ -108,9 +128,9 @@ func (p *postfix) run(t *testing.T, name string, args ...string) string {
 }
 
 // submit puts a message into the queue.
-func (p *postfix) submit(t *testing.T, message string) {
+func (p *postfix) submit(t *testing.T, message string, rcpts ...string) {
 	t.Helper()
-	cmd := exec.Command(tool(t, "sendmail"), "-C", p.conf(), "-f", "ann@sender.example", "support@in.example")
+	cmd := exec.Command(tool(t, "sendmail"), append([]string{"-C", p.conf(), "-f", "ann@sender.example"}, rcpts...)...)
 	cmd.Stdin = strings.NewReader(strings.ReplaceAll(message, "\r\n", "\n"))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("sendmail: %v\n%s", err, out)
@@ -125,13 +145,13 @@ func TestPostfixKeepsTheMessageWhileTheWebhookIsDown(t *testing.T) {
 	tool(t, "postfix")
 	a := startApp(t)
 	b := startBridge(t, strings.ReplaceAll(interopConfig, "%URL%", a.URL))
-	p := startPostfix(t, port(t, b.smtp))
+	p := startPostfix(t, "relayhost = [127.0.0.1]:"+port(t, b.smtp))
 
-	p.submit(t, interopMessage)
+	p.submit(t, interopMessage, "support@in.example")
 	checkInterop(t, a.next(t))
 
 	a.set(answering(http.StatusServiceUnavailable))
-	p.submit(t, interopMessage)
+	p.submit(t, interopMessage, "support@in.example")
 	b.await(t, "message deferred")
 	b.await(t, "message deferred") // Postfix tries again by itself
 	if queue := p.queue(t); !strings.Contains(queue, "451 4.4.5") {
@@ -141,11 +161,7 @@ func TestPostfixKeepsTheMessageWhileTheWebhookIsDown(t *testing.T) {
 	checkInterop(t, a.next(t))
 	b.await(t, "message accepted")
 
-	log, err := os.ReadFile(filepath.Join(p.dir, "maillog"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if strings.Contains(string(log), "status=bounced") {
+	if log := p.log(t); strings.Contains(log, "status=bounced") {
 		t.Errorf("Postfix bounced a message:\n%s", log)
 	}
 	if len(a.got) > 0 {

@@ -163,6 +163,7 @@ type relayed struct {
 		DKIM    []struct{ Result string }
 		DMARC   struct {
 			Result      string
+			Reason      string
 			SPFAligned  bool `json:"spf_aligned"`
 			DKIMAligned bool `json:"dkim_aligned"`
 		}
@@ -277,7 +278,7 @@ func TestBehindARelayDKIMAloneVouches(t *testing.T) {
 			}
 			wantNoVerdictOfTheRelay(t, p)
 			wantNoVerdictOfTheRelay(t, unsigned)
-			if v := unsigned.Authentication; v.DMARC.Result != "fail" || v.DMARC.SPFAligned || v.FromVerified {
+			if v := unsigned.Authentication; v.DMARC.Result != "fail" || !strings.Contains(v.DMARC.Reason, "behind a relay") || v.DMARC.SPFAligned || v.FromVerified {
 				t.Errorf("unsigned: %+v", v)
 			}
 			if unsigned.Envelope.RemoteIP != "127.0.0.1" || unsigned.Envelope.RemoteName != "" {

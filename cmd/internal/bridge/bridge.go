@@ -51,6 +51,7 @@ type Bridge struct {
 	store     *inbound.Store
 	metrics   *metrics.Metrics
 	circuits  *circuit.Set
+	deferrals *deferrals
 	admin     *admin.Server
 	config    *config.Config
 	listeners []*listener
@@ -80,6 +81,8 @@ func New(c *config.Config, o Options) (*Bridge, error) {
 	b.store = inbound.NewStore(temporary, memoryThreshold)
 	b.metrics = metrics.New(o.Version, o.Commit, runtime.Version(), b.store.InMemory)
 	b.circuits = b.newCircuits()
+	b.deferrals = newDeferrals()
+	b.metrics.Deferred(func() time.Duration { return b.deferrals.oldest(time.Now()) })
 	p, err := b.build(c)
 	if err != nil {
 		b.closeLedger()

@@ -25,7 +25,7 @@ func (b *Bridge) Mail(_ context.Context, s inbound.Session, m inbound.Mail) (inb
 		}
 	}
 	return &transaction{
-		parts: p, session: s, mail: m, id: b.newID(),
+		parts: p, session: s, mail: m, id: b.newID(), deferrals: b.deferrals,
 		log: b.log.With("session", s.ID),
 	}, nil
 }
@@ -39,6 +39,7 @@ type transaction struct {
 	id         string
 	recipients []string        // that were accepted, by their one spelling
 	matches    []routing.Match // of all recipients, in order
+	deferrals  *deferrals
 	log        *slog.Logger
 	closeOnce  sync.Once
 }
@@ -97,7 +98,7 @@ func (t *transaction) Data(ctx context.Context, data *inbound.MailData) inbound.
 		answer = t.parts.deliverer.Deliver(ctx, m, t.orders())
 	}
 	t.parts.metrics.TransactionAnswered(answer.Reply().Class())
-	t.logAnswer(m, answer, time.Since(began))
+	t.logAnswer(m, answer, time.Since(began), t.deferrals.note(m, t.recipients, answer, time.Now()))
 	return answer
 }
 
@@ -167,7 +168,9 @@ func groupByRoute(matches []routing.Match) []*group {
 	return groups
 }
 
-func (t *transaction) logAnswer(m delivery.Mail, a inbound.Answer, took time.Duration) {
+// logAnswer tells what became of a message; since is when it was deferred first, zero
+// if that is not known.
+func (t *transaction) logAnswer(m delivery.Mail, a inbound.Answer, took time.Duration, since time.Time) {
 	event, level := "message accepted", slog.LevelInfo
 	switch status.ClassOf(a.Err) {
 	case status.Temporary:
@@ -175,7 +178,11 @@ func (t *transaction) logAnswer(m delivery.Mail, a inbound.Answer, took time.Dur
 	case status.Permanent:
 		event, level = "message refused", slog.LevelWarn
 	}
-	t.log.Log(context.Background(), level, event,
+	log := t.log
+	if !since.IsZero() {
+		log = log.With("deferred_since", since.UTC())
+	}
+	log.Log(context.Background(), level, event,
 		"transaction", t.id, "reply", a.Reply().String(), "remote_ip", t.session.RemoteIP,
 		"reverse_path", t.mail.ReversePath.String(), "recipients", len(t.recipients),
 		"message_id", m.Message.MessageID, "size", m.Data.Size(),

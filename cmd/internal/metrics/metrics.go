@@ -143,6 +143,13 @@ func (m *Metrics) Outcome(sink string, _ *status.Condition, took time.Duration, 
 	m.sinkSeconds.WithLabelValues(sink).Observe(took.Seconds())
 }
 
+// Deferred makes the metric of the oldest deferred message exist; oldest is asked for
+// its age, 0 when there is none, each time the metrics are read.
+func (m *Metrics) Deferred(oldest func() time.Duration) {
+	m.function("deferred_oldest_seconds", "For how long the oldest message has been deferred that was neither taken nor refused since, in seconds; 0: none.",
+		func() float64 { return oldest().Seconds() })
+}
+
 // Suppressed counts units of a sink that were delivered before.
 func (m *Metrics) Suppressed(sink string, units int) {
 	m.suppressed.WithLabelValues(sink).Add(float64(units))

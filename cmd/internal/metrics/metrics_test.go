@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"testing"
+	"time"
 
 	"mxhook/inbound/status"
 	"mxhook/verify"
@@ -12,7 +13,7 @@ import (
 
 // names are the metrics that operators build their graphs on.
 var names = []string{
-	"mxhook_build_info", "mxhook_connections_open", "mxhook_connections_total", "mxhook_ledger_suppressed_total",
+	"mxhook_build_info", "mxhook_connections_open", "mxhook_connections_total", "mxhook_deferred_oldest_seconds", "mxhook_ledger_suppressed_total",
 	"mxhook_memory_bytes", "mxhook_message_bytes_total", "mxhook_replies_total", "mxhook_route_matches_total",
 	"mxhook_sink_attempts_total", "mxhook_sink_circuit", "mxhook_sink_seconds", "mxhook_transactions_total", "mxhook_verify_results_total",
 	"mxhook_verify_seconds",
@@ -35,6 +36,7 @@ func TestNames(t *testing.T) {
 	m.AddSink("app")
 	m.AddCircuit("app")
 	m.Suppressed("app", 1)
+	m.Deferred(func() time.Duration { return 90 * time.Second })
 	m.Verified(&verify.Results{}, 0)
 	var got []string
 	for _, match := range regexp.MustCompile(`(?m)^# TYPE (mxhook_\w+) `).FindAllStringSubmatch(scrape(t, m), -1) {
@@ -53,10 +55,11 @@ func TestAZeroIsVisibleFromTheStart(t *testing.T) {
 	m.AddCircuit("app")
 	m.CircuitChanged("other", 2)
 	m.AddCircuit("other")
+	m.Deferred(func() time.Duration { return 0 })
 	text := scrape(t, m)
 	for _, want := range []string{
 		`mxhook_replies_total{condition="relay_denied"} 0`, `mxhook_transactions_total{reply="4xx"} 0`,
-		`mxhook_sink_attempts_total{outcome="refused",sink="app"} 0`, `mxhook_memory_bytes 7`,
+		`mxhook_sink_attempts_total{outcome="refused",sink="app"} 0`, `mxhook_memory_bytes 7`, `mxhook_deferred_oldest_seconds 0`,
 		`mxhook_sink_circuit{sink="app"} 0`, `mxhook_sink_circuit{sink="other"} 2`,
 		`mxhook_build_info{commit="abc",go="go1",version="1.2.3"} 1`,
 	} {

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -30,16 +31,19 @@ func TestMain(m *testing.M) {
 
 // process is a running `mxhook serve`.
 type process struct {
-	cmd  *exec.Cmd
-	log  chan map[string]any
-	smtp string
-	exit chan error
+	cmd   *exec.Cmd
+	log   logLines
+	smtp  string
+	exit  chan error
+	began time.Duration // how long it took until it listened
 }
 
-func startProcess(t *testing.T, config string) *process {
+// startProcess runs serve with a configuration and more environment.
+func startProcess(t *testing.T, config string, env ...string) *process {
 	t.Helper()
+	begin := time.Now()
 	cmd := exec.Command(os.Args[0], "serve", "--config", config)
-	cmd.Env = append(os.Environ(), asProgram+"=1")
+	cmd.Env = append(append(os.Environ(), asProgram+"=1"), env...)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -47,37 +51,84 @@ func startProcess(t *testing.T, config string) *process {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	p := &process{cmd: cmd, log: make(chan map[string]any, 1000), exit: make(chan error, 1)}
+	p := &process{cmd: cmd, log: logLines{arrived: make(chan bool, 1)}, exit: make(chan error, 1)}
 	go func() {
 		lines := bufio.NewScanner(stderr)
 		for lines.Scan() {
-			var entry map[string]any
-			if json.Unmarshal(lines.Bytes(), &entry) == nil {
-				p.log <- entry
-			}
+			p.log.add(lines.Text())
 		}
 		p.exit <- cmd.Wait()
 	}()
 	t.Cleanup(func() { cmd.Process.Kill() })
 	p.smtp = p.await(t, "listening")["address"].(string)
+	p.began = time.Since(begin)
 	return p
 }
 
 // await returns the next log entry with the message.
 func (p *process) await(t *testing.T, message string) map[string]any {
 	t.Helper()
+	deadline := time.After(patience)
 	for {
+		if entry := p.log.next(message); entry != nil {
+			return entry
+		}
 		select {
-		case entry := <-p.log:
-			if entry["msg"] == message {
+		case <-p.log.arrived:
+		case err := <-p.exit:
+			if entry := p.log.next(message); entry != nil {
+				p.exit <- err
 				return entry
 			}
-		case err := <-p.exit:
-			t.Fatalf("the process ended while %q was awaited: %v", message, err)
-		case <-time.After(patience):
-			t.Fatalf("%q was not logged", message)
+			t.Fatalf("the process ended while %q was awaited: %v\n%s", message, err, p.log.tail())
+		case <-deadline:
+			t.Fatalf("%q was not logged:\n%s", message, p.log.tail())
 		}
 	}
+}
+
+// logLines are the lines that a process has logged and nobody has read. The process
+// never waits for a reader.
+type logLines struct {
+	mu      sync.Mutex
+	lines   []string
+	last    []string // the last ones, read or not
+	arrived chan bool
+}
+
+func (l *logLines) add(line string) {
+	l.mu.Lock()
+	l.lines, l.last = append(l.lines, line), append(l.last, line)
+	if len(l.last) > 200 {
+		l.last = l.last[100:]
+	}
+	l.mu.Unlock()
+	select {
+	case l.arrived <- true:
+	default:
+	}
+}
+
+// next takes lines up to the first with the message, and returns that one, or nil.
+func (l *logLines) next(message string) map[string]any {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, line := range l.lines {
+		var entry map[string]any
+		if strings.Contains(line, message) && json.Unmarshal([]byte(line), &entry) == nil && entry["msg"] == message {
+			l.lines = l.lines[i+1:]
+			return entry
+		}
+	}
+	l.lines = nil
+	return nil
+}
+
+// tail returns the last lines.
+func (l *logLines) tail() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.last, "\n")
 }
 
 func (p *process) signal(t *testing.T, s os.Signal) {

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -156,15 +157,21 @@ func startBridgeIn(t testing.TB, state, yaml string, options ...func(*bridge.Opt
 // await waits until the bridge has logged event.
 func (r *running) await(t testing.TB, event string) {
 	t.Helper()
+	r.awaitAny(t, event)
+}
+
+// awaitAny waits until the bridge has logged one of the events.
+func (r *running) awaitAny(t testing.TB, events ...string) {
+	t.Helper()
 	deadline := time.After(patience)
 	for {
 		select {
 		case e := <-r.events:
-			if e == event {
+			if slices.Contains(events, e) {
 				return
 			}
 		case <-deadline:
-			t.Fatalf("%q was not logged:\n%s", event, r.log)
+			t.Fatalf("%q was not logged:\n%s", events, r.log)
 		}
 	}
 }

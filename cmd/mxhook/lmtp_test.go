@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"mxhook/cmd/internal/bridge"
+	"mxhook/cmd/internal/config"
 )
 
 // lmtpClient speaks LMTP over a unix socket or TCP.
@@ -285,5 +287,51 @@ func TestBehindARelayDKIMAloneVouches(t *testing.T) {
 				t.Errorf("envelope %+v", unsigned.Envelope)
 			}
 		})
+	}
+}
+
+// TestLMTPOverReloadAndDrain reloads and stops while a message is with its sinks: each
+// recipient gets the reply that the configuration of MAIL leads to, then 421.
+func TestLMTPOverReloadAndDrain(t *testing.T) {
+	a := startApp(t)
+	reached, leave := make(chan bool, 3), make(chan bool)
+	a.set(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		reached <- true
+		<-leave
+		if r.URL.Path == "/never" {
+			w.WriteHeader(http.StatusNotAcceptable)
+		}
+	})
+	listeners, _ := unixListener(t)
+	yaml := strings.ReplaceAll(eachConfig, "%URL%", a.URL) + listeners
+	b := startBridge(t, yaml)
+	c := dialLMTP(t, b.Addrs()[0])
+	replies := make(chan []string)
+	go func() {
+		replies <- c.send("ann@sender.example", "good@in.example never@in.example", []byte(smallMessage))
+	}()
+	<-reached
+	<-reached
+	changed, problems := config.Parse("test.yaml", []byte(strings.ReplaceAll(yaml, "deliver: [never]", "deliver: [good]")), func(string) (string, bool) { return "", false })
+	if changed == nil {
+		t.Fatal(problems)
+	}
+	changed.Delivery.Ledger = 0
+	if err := b.Reload(changed); err != nil {
+		t.Fatal(err)
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- b.Stop(context.Background()) }()
+	b.await(t, "draining")
+	close(leave)
+	if got := <-replies; !strings.HasPrefix(got[0], "250 2.0.0 OK msg_") || !strings.HasPrefix(got[1], "550 5.7.1 ") {
+		t.Error(got)
+	}
+	if last := c.reply(); last != "421 4.3.2 shutting down, try again later" {
+		t.Error(last)
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
 	}
 }

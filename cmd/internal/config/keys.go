@@ -103,7 +103,7 @@ var keys = []key{
 	{section: "verify.reject", name: "no_ptr", kind: kindBool, byDefault: "false", only: []string{"false"}},
 
 	{section: "delivery", name: "budget", kind: kindDuration, byDefault: "30s", min: int64(10 * time.Millisecond), max: 300 * second, text: "how long the sender waits after the final dot"},
-	{section: "delivery", name: "ledger", kind: kindDuration, byDefault: "0", max: 8760 * hour, text: "how long a done unit is remembered; 0: no ledger. 192h is longer than any known sender tries"},
+	{section: "delivery", name: "ledger", kind: kindDuration, byDefault: "192h", max: 8760 * hour, text: "how long a done unit is remembered, by default longer than any known sender tries; 0: no ledger"},
 
 	{section: "spool", name: "max_bytes", kind: kindSize, only: none},
 	{section: "spool", name: "max_age", kind: kindDuration, only: none},

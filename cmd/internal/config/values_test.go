@@ -47,7 +47,7 @@ func TestSmallestFileHasTheDefaults(t *testing.T) {
 		Limits: Limits{MessageSize: 25 << 20, Recipients: 100, Connections: 1000, ConnectionsPerIP: 50,
 			CommandTime: 5 * time.Minute, MinRate: 500, TransactionTime: time.Hour, Errors: 20},
 		Verify:   Verify{Timeout: 10 * time.Second},
-		Delivery: Delivery{Budget: 30 * time.Second},
+		Delivery: Delivery{Budget: 30 * time.Second, Ledger: 192 * time.Hour},
 		Sinks: []Sink{{Name: "app", Type: "webhook", Webhook: &Webhook{
 			URL: "https://app.example.com/inbound", Format: "mxhook", Secrets: []Secret{secretA}, Timeout: 25 * time.Second,
 			Attempts: 2, Concurrency: 64, FanOut: "message", Include: Include{Attachments: "inline", Raw: "none", HTML: true}, RejectOn: []int{406},

@@ -1,6 +1,7 @@
 package smtpd
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,7 +17,7 @@ import (
 //
 //	config: errors=2 recipients=1   limits, tls=MODE or tls=off, lmtp=on
 //	only: plain                     not over TLS (or: only: tls)
-//	C: line                         the client sends line CR LF; \r \n \t \\ \xNN are escapes
+//	C: line                         the client sends line CR LF; \r \n \t \\ \xNN are escapes, \#N; is N times x
 //	C- octets                       the same without CR LF
 //	M: octets                       the client sends a message, in one run by DATA, in one by BDAT
 //	S: line                         the server answers exactly so; * at the end: begins so
@@ -29,6 +30,7 @@ func TestDialogues(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatal("no dialogues", err)
 	}
+	met := metConditions{}
 	for _, file := range files {
 		b, err := os.ReadFile(file)
 		if err != nil {
@@ -43,10 +45,13 @@ func TestDialogues(t *testing.T) {
 				for _, way := range s.ways() {
 					name := fmt.Sprintf("%s/%s/%s/%s", strings.TrimSuffix(filepath.Base(file), ".txtar"), section.Name,
 						map[bool]string{false: "plain", true: "starttls"}[secure], way)
-					t.Run(name, func(t *testing.T) { s.run(t, secure, way) })
+					t.Run(name, func(t *testing.T) { met.add(secure, s.run(t, secure, way)) })
 				}
 			}
 		}
+	}
+	if !strings.Contains(flag.Lookup("test.run").Value.String(), "/") {
+		met.check(t)
 	}
 }
 
@@ -117,7 +122,8 @@ func (s *script) apply(t *testing.T) func(*Config) {
 	}
 }
 
-func (s *script) run(t *testing.T, secure bool, way string) {
+// run plays the script and returns what the server counted.
+func (s *script) run(t *testing.T, secure bool, way string) *observer {
 	r := start(t, s.apply(t))
 	c := r.dial()
 	if s.config["lmtp"] != "" {
@@ -144,6 +150,7 @@ func (s *script) run(t *testing.T, secure bool, way string) {
 	if got, _ := r.h.count(); s.delivered >= 0 && got != s.delivered {
 		t.Errorf("%d messages were delivered, want %d", got, s.delivered)
 	}
+	return r.obs
 }
 
 func (c *client) message(way, text string) {
@@ -184,6 +191,14 @@ func (c *client) wantLine(want string) {
 }
 
 func unescape(s string) string {
+	if before, rest, ok := strings.Cut(s, `\#`); ok {
+		n, after, _ := strings.Cut(rest, ";")
+		count, err := strconv.Atoi(n)
+		if err != nil {
+			panic(err)
+		}
+		s = before + strings.Repeat("x", count) + after
+	}
 	r := strings.NewReplacer(`\r`, "\r", `\n`, "\n", `\t`, "\t", `\\`, `\`)
 	for {
 		i := strings.Index(s, `\x`)

@@ -1,11 +1,3 @@
-// Package spool keeps events on disk. In this version it only writes dead events:
-// those that a sink refused for good while another unit of the same message was
-// delivered, so that the sender was told 250. Nothing reads them yet; a person can.
-//
-// A dead event is two files in the folder "dead" under the state folder: ID.SINK.eml,
-// the bytes as received, and ID.SINK.json, written last: envelope, session, verdicts,
-// and why. Both are on stable storage when Bury returns nil. It is safe for
-// concurrent use; the same event buried again replaces the files.
 package spool
 
 import (
@@ -13,49 +5,238 @@ import (
 	"errors"
 	"io"
 	"net/url"
-	"path/filepath"
+	"os"
+	"strings"
+	"time"
 
-	"mxhook/inbound/status"
 	"mxhook/sinks"
-	"mxhook/sinks/durable"
 )
 
-// Spool is a folder of events.
-type Spool struct{ dead string }
+// deadFile returns the name of a dead event's file.
+func deadFile(id, suffix string) string { return deadFolder + "/" + url.PathEscape(id) + suffix }
 
-// New returns the Spool under the state folder. Folders are made when they are
-// needed.
-func New(state string) *Spool { return &Spool{dead: filepath.Join(state, "dead")} }
-
-// DeadSchema names the format of a dead event's JSON.
-const DeadSchema = "mxhook.dead.v1"
-
-// Bury keeps an event that sink refused with o. The error wraps status.NoStorage
-// and names no path.
+// Bury keeps an event that sink refused with o as a dead one. When it returns nil it
+// is on stable storage; an event that is kept already, waiting or dead, is not kept
+// again.
 func (s *Spool) Bury(e *sinks.Event, sink string, o sinks.Outcome) error {
-	if err := s.bury(e, sink, o); err != nil {
-		return status.NoStorage.Wrap("dead event", errors.New(durable.Reason(err)))
+	id := itemID(e.ID, sink)
+	release := s.hold(id)
+	defer release()
+	if s.keeps(id) {
+		return nil
 	}
-	return nil
+	r := newDead(e, sink, o)
+	err := s.bury(id, r, func() (string, error) {
+		return s.write(deadFolder, func(w io.Writer) error {
+			_, err := io.Copy(w, e.Data.Open())
+			return err
+		})
+	}, true)
+	switch {
+	case err == nil:
+		s.storage.well(s.log)
+		return nil
+	case !ours(err):
+		s.storage.failed(s.log, err)
+	}
+	return storageError(err)
 }
 
-func (s *Spool) bury(e *sinks.Event, sink string, o sinks.Outcome) error {
-	meta, err := json.MarshalIndent(newRecord(e, sink, o), "", "  ")
+// keeps tells whether an event waits, or is a dead one whose files a person hasn't
+// moved away.
+func (s *Spool) keeps(id string) bool {
+	s.mu.Lock()
+	waits := s.waiting[id] != nil
+	octets, dead := s.dead[id]
+	s.mu.Unlock()
+	if waits || !dead {
+		return waits
+	}
+	if _, err := s.readDead(id); err == nil {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bytes -= octets
+	delete(s.dead, id)
+	return false
+}
+
+// hold waits until nobody has the dead event of an id under way, and takes it.
+func (s *Spool) hold(id string) (release func()) {
+	key := deadFolder + "/" + id
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for busy := s.putting[key]; busy != nil; busy = s.putting[key] {
+		s.mu.Unlock()
+		<-busy
+		s.mu.Lock()
+	}
+	done := make(chan struct{})
+	s.putting[key] = done
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.putting, key)
+		close(done)
+	}
+}
+
+// bury writes a dead event; message makes the file of its bytes under a temporary
+// name, and returns "" where there are none. bounded says whether it counts against
+// the bound: what moves from waiting to dead doesn't. After an error it is not there.
+func (s *Spool) bury(id string, r record, message func() (string, error), bounded bool) error {
+	r.BuriedAt = time.Now().UTC()
+	if !r.BuriedAt.After(r.SpooledAt) {
+		r.BuriedAt = r.SpooledAt.Add(time.Microsecond)
+	}
+	text, err := encodeDead(r)
 	if err != nil {
 		return err
 	}
-	if err := durable.MkdirAll(s.dead); err != nil {
+	need := r.Raw.Size + int64(len(text))
+	if bounded {
+		err = s.reserve(need)
+	} else {
+		s.count(need)
+	}
+	if err != nil {
 		return err
 	}
-	name := url.PathEscape(e.ID + "." + sink)
-	if err := durable.WriteFile(s.dead, name+".eml", func(w io.Writer) error {
-		_, err := io.Copy(w, e.Data.Open())
-		return err
-	}); err != nil {
+	if err := s.writeDead(id, text, message); err != nil {
+		s.count(-need)
 		return err
 	}
-	return durable.WriteFile(s.dead, name+".json", func(w io.Writer) error {
-		_, err := w.Write(append(meta, '\n'))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dead[id] = need
+	return nil
+}
+
+func (s *Spool) writeDead(id string, text []byte, message func() (string, error)) error {
+	if err := s.files.Mkdir(deadFolder); err != nil {
+		return err
+	}
+	eml, err := message()
+	if err != nil {
+		return err
+	}
+	meta, err := s.write(deadFolder, func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
+	if err == nil && eml != "" {
+		err = s.files.Rename(eml, deadFile(id, ".eml"))
+	}
+	if err == nil {
+		err = s.files.Rename(meta, deadFile(id, ".json"))
+	}
+	if err == nil {
+		err = s.deads.wait()
+	}
+	if err != nil {
+		s.removeNamed(meta, deadFile(id, ".json"), deadFile(id, ".eml"))
+	}
+	s.removeNamed(eml) // also a link that the rename left, being the same file as its target
+	return err
+}
+
+// linked makes a second name of a file under a temporary name, or a copy where there
+// are no links.
+func (s *Spool) linked(from, folder string) (string, error) {
+	name := tempName(folder)
+	if s.files.Link(from, name) == nil {
+		return name, nil
+	}
+	f, err := s.files.Open(from)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		return "", err
+	}
+	return s.write(folder, func(w io.Writer) error {
+		_, err := io.Copy(w, io.NewSectionReader(f, 0, size))
 		return err
 	})
 }
+
+// exhume removes the files of dead events, the record first, and forgets them.
+func (s *Spool) exhume(ids ...string) (first error) {
+	for _, id := range ids {
+		if err := s.remove(deadFile(id, ".json"), deadFile(id, ".eml")); err != nil {
+			if first == nil {
+				first = err
+			}
+			continue
+		}
+		s.mu.Lock()
+		s.bytes -= s.dead[id]
+		delete(s.dead, id)
+		s.mu.Unlock()
+	}
+	return first
+}
+
+// supersede removes dead events whose ids wait again. Where that fails, the next start
+// does it, since the waiting ones are newer.
+func (s *Spool) supersede(ids []string) {
+	if err := s.exhume(ids...); err != nil {
+		s.log.Warn("dead event not removed though it waits again", "ids", ids)
+	}
+}
+
+// burial returns when a dead event was buried; zero when there is none, or it can't be
+// read.
+func (s *Spool) burial(id string) time.Time {
+	r, _ := s.readDead(id)
+	return r.BuriedAt
+}
+
+// readDead reads a dead event's record. One without a seal, of an earlier version or
+// changed by a person, is believed.
+func (s *Spool) readDead(id string) (r record, err error) {
+	text, err := s.read(deadFile(id, ".json"))
+	if err != nil {
+		return r, err
+	}
+	var had struct{ Sum *string }
+	if json.Unmarshal(text, &had) != nil || json.Unmarshal(text, &r) != nil || had.Sum != nil && !sealed(text, sealText) {
+		return record{}, errRecord
+	}
+	return r, nil
+}
+
+// read returns a file's octets.
+func (s *Spool) read(name string) ([]byte, error) {
+	f, err := s.files.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, size)
+	n, err := f.ReadAt(b, 0)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return b[:n], err
+}
+
+// deadID returns the item id of a dead event's file.
+func deadID(name, suffix string) (string, bool) {
+	name, ok := strings.CutSuffix(name, suffix)
+	if !ok || strings.HasPrefix(name, tempPrefix) {
+		return "", false
+	}
+	id, err := url.PathUnescape(name)
+	_, sink, found := strings.Cut(id, ".")
+	return id, err == nil && found && sink != ""
+}
+
+func missing(err error) bool { return errors.Is(err, os.ErrNotExist) }

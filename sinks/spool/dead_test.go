@@ -29,7 +29,7 @@ func TestADeadEventIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := sinks.Outcome{Err: status.SinkRefused.WithReply("sink app", nil, reply), Attempts: 1, Detail: "HTTP 406"}
-	s := spool.New(state)
+	s := open(t, state, spool.Options{})
 	for range 2 { // again is the same
 		if err := s.Bury(e, "app", o); err != nil {
 			t.Fatal(err)
@@ -98,7 +98,7 @@ func TestADeadEventIsKept(t *testing.T) {
 
 func TestASinksNameIsNoPath(t *testing.T) {
 	state := t.TempDir()
-	if err := spool.New(state).Bury(sinktest.NewEvent(10), "../../evil", sinks.Outcome{Err: status.SinkRefused.Wrap("", nil)}); err != nil {
+	if err := open(t, state, spool.Options{}).Bury(sinktest.NewEvent(10), "../../evil", sinks.Outcome{Err: status.SinkRefused.Wrap("", nil)}); err != nil {
 		t.Fatal(err)
 	}
 	entries, err := os.ReadDir(filepath.Join(state, "dead"))
@@ -109,17 +109,20 @@ func TestASinksNameIsNoPath(t *testing.T) {
 
 func TestWhatCantBeKeptIsNoStorage(t *testing.T) {
 	state := filepath.Join(t.TempDir(), "path-canary")
-	if err := os.WriteFile(state, nil, 0o600); err != nil {
+	if err := os.MkdirAll(state, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	err := spool.New(state).Bury(sinktest.NewEvent(10), "app", sinks.Outcome{Err: status.SinkRefused.Wrap("", nil)})
+	if err := os.WriteFile(filepath.Join(state, "dead"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err := open(t, state, spool.Options{}).Bury(sinktest.NewEvent(10), "app", sinks.Outcome{Err: status.SinkRefused.Wrap("", nil)})
 	if status.ConditionOf(err) != status.NoStorage || strings.Contains(err.Error(), "canary") || errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
 	released := sinktest.NewEvent(10)
 	released.Data.Release()
 	state = t.TempDir()
-	if err := spool.New(state).Bury(released, "app", sinks.Outcome{}); status.ConditionOf(err) != status.NoStorage {
+	if err := open(t, state, spool.Options{}).Bury(released, "app", sinks.Outcome{}); status.ConditionOf(err) != status.NoStorage {
 		t.Errorf("%v", err)
 	}
 	if entries, err := os.ReadDir(filepath.Join(state, "dead")); err != nil || len(entries) != 0 {

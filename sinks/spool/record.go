@@ -1,36 +1,69 @@
 package spool
 
 import (
-	"encoding/hex"
+	"encoding/json"
 	"time"
 
-	"mxhook/inbound"
-	"mxhook/inbound/status"
 	"mxhook/sinks"
-	"mxhook/verify"
 	"mxhook/verify/authres"
 )
 
-// record is the JSON beside the bytes: all of an event but what can be read from
-// the bytes again. Its words are those of the native payload where both say the
-// same.
-type record struct {
-	Schema     string        `json:"schema"`
-	ID         string        `json:"id"`
-	Sink       string        `json:"sink"`
-	Route      string        `json:"route"`
+// The names of the formats.
+const (
+	WaitingSchema = "mxhook.spool.v1"
+	DeadSchema    = "mxhook.dead.v1"
+)
+
+// A batch is written as two lines of JSON, each with a seal: head is what is held in
+// memory, too, so that a start reads little; facts are the rest.
+type head struct {
+	Schema      string    `json:"schema"`
+	SpooledAt   time.Time `json:"spooled_at"`
+	ReversePath string    `json:"reverse_path"`
+	MessageID   string    `json:"message_id"`
+	Raw         raw       `json:"raw"`
+	Events      []entry   `json:"events"`
+}
+
+// entry is one event of a batch.
+type entry struct {
+	ID         string      `json:"id"`
+	Sink       string      `json:"sink"`
+	Route      string      `json:"route"`
+	Recipients []recipient `json:"recipients"`
+	Units      []string    `json:"units"` // their keys in the ledger, hexadecimal; null when it doesn't remember them
+}
+
+// facts are what all events of a message share, but what can be read from its bytes
+// again. The words are those of the native payload where both say the same.
+type facts struct {
 	ReceivedAt time.Time     `json:"received_at"`
-	BuriedAt   time.Time     `json:"buried_at"`
-	Condition  string        `json:"condition"`
-	Reply      string        `json:"reply"` // what the sender would have been told
-	Detail     string        `json:"detail"`
-	Attempts   int           `json:"attempts"`
 	Hostname   string        `json:"hostname"`
+	Identity   string        `json:"identity"` // hexadecimal; "" in records of earlier versions
+	Subject    string        `json:"subject"`  // for people, cut
 	Session    session       `json:"session"`
 	Envelope   envelope      `json:"envelope"`
 	Results    *results      `json:"results"` // null when nothing was verified
 	Cut        []sinks.Range `json:"cut"`
-	Raw        raw           `json:"raw"`
+}
+
+// record is an event with its facts: what stands beside the bytes of a dead one, and
+// what is shown of both kinds.
+type record struct {
+	Schema    string    `json:"schema"`
+	ID        string    `json:"id"`
+	Sink      string    `json:"sink"`
+	Route     string    `json:"route"`
+	SpooledAt time.Time `json:"spooled_at,omitzero"` // of one that waited
+	BuriedAt  time.Time `json:"buried_at,omitzero"`
+	Condition string    `json:"condition"`
+	Reply     string    `json:"reply"` // what the sender would have been told
+	Detail    string    `json:"detail"`
+	Attempts  int       `json:"attempts"`
+	Units     []string  `json:"units"`
+	MessageID string    `json:"message_id"`
+	facts
+	Raw raw `json:"raw"`
 }
 
 type session struct {
@@ -51,8 +84,8 @@ type tls struct {
 }
 
 type envelope struct {
-	ReversePath  string      `json:"reverse_path"`
-	Recipients   []recipient `json:"recipients"`
+	ReversePath  path        `json:"reverse_path"`
+	Recipients   []recipient `json:"recipients,omitempty"` // of a dead event
 	Protocol     string      `json:"protocol"`
 	SMTPUTF8     bool        `json:"smtputf8"`
 	Body         string      `json:"body"`
@@ -60,8 +93,9 @@ type envelope struct {
 }
 
 type recipient struct {
-	Address  string            `json:"address"`
-	Captures map[string]string `json:"captures"`
+	Address   path              `json:"address"`
+	Canonical string            `json:"canonical"`
+	Captures  map[string]string `json:"captures"`
 }
 
 type raw struct {
@@ -120,45 +154,25 @@ type (
 	}
 )
 
-func newRecord(e *sinks.Event, sink string, o sinks.Outcome) record {
-	sum := e.Data.SHA256()
-	return record{
-		Schema: DeadSchema, ID: e.ID, Sink: sink, Route: e.Route, ReceivedAt: e.ReceivedAt, BuriedAt: time.Now().UTC(),
-		Condition: status.ConditionOf(o.Err).Name(), Reply: status.ReplyOf(o.Err).String(), Detail: o.Detail,
-		Attempts: o.Attempts, Hostname: e.Hostname, Session: newSession(e.Session), Envelope: newEnvelope(e),
-		Results: newResults(e.Results), Cut: e.Cut, Raw: raw{Size: e.Data.Size(), SHA256: hex.EncodeToString(sum[:])},
+// encode returns v as one sealed line.
+func encode(v any) ([]byte, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
 	}
+	return append(seal(b, sealLine), '\n'), nil
 }
 
-func newSession(s inbound.Session) session {
-	out := session{ID: s.ID, Listener: s.Listener, RemotePort: s.RemotePort, LocalName: s.LocalName, HELO: s.HELO, User: s.User}
-	if s.RemoteIP.IsValid() {
-		out.RemoteIP = s.RemoteIP.String()
-	}
-	if s.TLS != nil {
-		t := tls(*s.TLS)
-		out.TLS = &t
-	}
-	return out
+// decode reads a line into v; false when it is not whole.
+func decode(line []byte, v any) bool {
+	return sealed(line, sealLine) && json.Unmarshal(line, v) == nil
 }
 
-func newEnvelope(e *sinks.Event) envelope {
-	out := envelope{ReversePath: e.Mail.ReversePath.String(), Protocol: e.Mail.Protocol, SMTPUTF8: e.Mail.SMTPUTF8,
-		Body: e.Mail.Body, DeclaredSize: e.Mail.DeclaredSize}
-	for _, r := range e.Recipients {
-		out.Recipients = append(out.Recipients, recipient{Address: r.Path.String(), Captures: r.Captures})
+// encodeDead returns the text of a dead event's record.
+func encodeDead(r record) ([]byte, error) {
+	b, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return nil, err
 	}
-	return out
-}
-
-func newResults(r *verify.Results) *results {
-	if r == nil {
-		return nil
-	}
-	out := &results{SPF: spf(r.SPF), SPFHelo: spf(r.SPFHelo), DMARC: dmarc(r.DMARC), ARC: arc(r.ARC), IPRev: iprev(r.IPRev),
-		FromVerified: r.FromVerified, FromVerifiedBy: r.FromVerifiedBy, Header: r.Header, ReceivedSPF: r.ReceivedSPF}
-	for _, d := range r.DKIM {
-		out.DKIM = append(out.DKIM, dkim(d))
-	}
-	return out
+	return seal(b, sealText), nil
 }

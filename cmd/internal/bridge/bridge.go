@@ -28,6 +28,7 @@ import (
 	"mxhook/inbound/smtpd"
 	"mxhook/sinks/circuit"
 	"mxhook/sinks/ledger"
+	"mxhook/sinks/spool"
 	"mxhook/verify/dns"
 )
 
@@ -59,9 +60,10 @@ type Bridge struct {
 	ready     atomic.Bool
 	draining  atomic.Bool
 
-	mu      sync.Mutex // guards current and ledger
+	mu      sync.Mutex // guards current, ledger and spool
 	current *parts
 	ledger  *ledger.Ledger // nil until a configuration wants one
+	spool   *spool.Spool
 	retired sync.WaitGroup // parts that are still to be closed
 }
 
@@ -70,8 +72,8 @@ type listener struct {
 	ln     net.Listener
 }
 
-// New builds the parts and opens nothing but the state folder and the ledger in it,
-// which Stop closes, or a Start that fails. The error names what can't be built.
+// New builds the parts and opens nothing but the state folder with the ledger and the
+// spool in it, which Stop closes, or a Start that fails. The error names what can't be built.
 func New(c *config.Config, o Options) (*Bridge, error) {
 	b := &Bridge{options: o, log: o.Log, config: c}
 	temporary := filepath.Join(c.State, "tmp")
@@ -85,6 +87,7 @@ func New(c *config.Config, o Options) (*Bridge, error) {
 	b.metrics.Deferred(func() time.Duration { return b.deferrals.oldest(time.Now()) })
 	p, err := b.build(c)
 	if err != nil {
+		b.closeSpool()
 		b.closeLedger()
 		return nil, err
 	}
@@ -107,6 +110,7 @@ func (b *Bridge) Start() error {
 		for _, l := range b.listeners {
 			l.ln.Close()
 		}
+		b.closeSpool()
 		b.closeLedger()
 		return err
 	}
@@ -121,6 +125,7 @@ func (b *Bridge) Start() error {
 	if b.admin != nil {
 		b.log.Info("admin address", "address", b.admin.Addr().String())
 	}
+	b.spool.Start()
 	b.ready.Store(true)
 	return nil
 }
@@ -191,7 +196,8 @@ func (b *Bridge) Stop(ctx context.Context) error {
 	}
 	stopping.Wait()
 	b.serving.Wait()
-	errs = append(errs, b.stopParts(ctx))
+	errs = append(errs, b.spool.Stop(ctx), b.stopParts(ctx))
+	b.closeSpool()
 	b.closeLedger()
 	if b.admin != nil {
 		errs = append(errs, b.admin.Stop(ctx))

@@ -31,7 +31,8 @@ type parts struct {
 	sinks     map[string]sinks.Sink
 	deliverer *delivery.Deliverer
 	ledger    *ledger.Ledger // nil when it is off
-	budget    time.Duration  // how long a sender waits after the final dot
+	spool     *spool.Spool
+	budget    time.Duration // how long a sender waits after the final dot
 	metrics   *metrics.Metrics
 	circuits  *circuit.Set
 	users     atomic.Int64
@@ -39,7 +40,7 @@ type parts struct {
 }
 
 // build makes the parts of a configuration. It opens no connection; it opens the
-// ledger if that is not open yet.
+// ledger and the spool if they are not open yet.
 func (b *Bridge) build(c *config.Config) (*parts, error) {
 	table, faults := routing.Compile(c.Routes, routing.Options{Hostname: c.Hostname})
 	if table == nil {
@@ -49,12 +50,16 @@ func (b *Bridge) build(c *config.Config) (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
+	sp, err := b.openSpool(c)
+	if err != nil {
+		return nil, err
+	}
 	p := &parts{
 		examiner: examiner{hostname: c.Hostname, verifier: newVerifier(c, b.options), relays: c.Verify.TrustedRelays, verified: b.metrics.Verified},
-		table:    table, metrics: b.metrics, circuits: b.circuits, ledger: book, budget: c.Delivery.Budget,
+		table:    table, metrics: b.metrics, circuits: b.circuits, ledger: book, spool: sp, budget: c.Delivery.Budget,
 		sinks: map[string]sinks.Sink{},
 		deliverer: delivery.New(delivery.Config{
-			Budget: c.Delivery.Budget, Log: b.log, Observer: b.metrics, Dead: spool.New(c.State).Bury,
+			Budget: c.Delivery.Budget, Log: b.log, Observer: b.metrics, Dead: sp.Bury, Spool: sp.Put,
 			Ledger: book, Suppressed: b.metrics.Suppressed,
 		}),
 	}

@@ -18,6 +18,9 @@ func (b *Bridge) newCircuits() *circuit.Set {
 
 func (b *Bridge) circuitChanged(sink string, s circuit.State) {
 	b.metrics.CircuitChanged(sink, int(s))
+	if s == circuit.Closed {
+		b.wakeSpool(sink)
+	}
 }
 
 // configureCircuits gives the circuits the numbers of a configuration that was built.

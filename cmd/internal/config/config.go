@@ -18,6 +18,7 @@ type Config struct {
 	Limits    Limits
 	Verify    Verify
 	Delivery  Delivery
+	Spool     Spool
 	Sinks     []Sink         // in the file's order
 	Routes    []routing.Rule // in the file's order; routing.Compile takes them without a fault
 }
@@ -78,6 +79,12 @@ type Verify struct {
 type Delivery struct {
 	Budget time.Duration
 	Ledger time.Duration // 0 is off
+}
+
+// Spool bounds what waits on disk.
+type Spool struct {
+	MaxBytes int64 // of waiting and dead events together
+	MaxAge   time.Duration
 }
 
 // Sink is one that takes events. Exactly one of the pointers is set, as Type says.

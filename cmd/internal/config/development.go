@@ -38,6 +38,7 @@ func Development(o DevelopmentOptions) (*Config, error) {
 		Limits:    d.limits(top),
 		Verify:    d.verify(top),
 		Delivery:  d.delivery(top),
+		Spool:     d.spool(top),
 	}
 	c.Delivery.Ledger = 0 // the same file is sent again and again
 	if o.Listen != "" {

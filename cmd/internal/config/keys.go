@@ -49,7 +49,7 @@ const (
 
 var keys = []key{
 	{section: "", name: "hostname", kind: kindText, text: "our name in the banner, EHLO, Received and Authentication-Results; default the host's name"},
-	{section: "", name: "state", kind: kindText, byDefault: "./mxhook-data", text: "folder of the ledger, dead events and temporary files; one process has it"},
+	{section: "", name: "state", kind: kindText, byDefault: "./mxhook-data", text: "folder of the ledger, the spool, dead events and temporary files; one process has it"},
 	{section: "", name: "log", kind: kindMapping},
 	{section: "", name: "admin", kind: kindMapping},
 	{section: "", name: "listeners", kind: kindMappings, text: `default: one mx on ":25"`},
@@ -105,8 +105,8 @@ var keys = []key{
 	{section: "delivery", name: "budget", kind: kindDuration, byDefault: "30s", min: int64(10 * time.Millisecond), max: 300 * second, text: "how long the sender waits after the final dot"},
 	{section: "delivery", name: "ledger", kind: kindDuration, byDefault: "192h", max: 8760 * hour, text: "how long a done unit is remembered, by default longer than any known sender tries; 0: no ledger"},
 
-	{section: "spool", name: "max_bytes", kind: kindSize, only: none},
-	{section: "spool", name: "max_age", kind: kindDuration, only: none},
+	{section: "spool", name: "max_bytes", kind: kindSize, byDefault: "10GiB", min: mib, max: 1 << 50, text: "of waiting and dead events together; at it mail that needs the spool is deferred"},
+	{section: "spool", name: "max_age", kind: kindDuration, byDefault: "72h", min: second, max: 8760 * hour, text: "how long an event waits for its sink before it is a dead one"},
 
 	{section: "webhook", name: "type", kind: kindEnum, values: sinkTypes, only: availableSinks, text: "webhook"},
 	{section: "webhook", name: "url", kind: kindText, text: "needed; http or https; {captures} in path and query"},

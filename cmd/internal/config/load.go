@@ -64,7 +64,7 @@ func (d *decoder) config(data []byte) *Config {
 	c.Limits = d.limits(s)
 	c.Verify = d.verify(s)
 	c.Delivery = d.delivery(s)
-	d.sub(s, "spool")
+	c.Spool = d.spool(s)
 	sinks := d.sinks(s, c.Delivery)
 	c.Sinks = sinks.list
 	c.Routes = d.routes(s, sinks, c.Hostname)
@@ -237,6 +237,11 @@ func (d *decoder) verify(top *section) Verify {
 	s.texts("trusted_arc_sealers")
 	d.sub(s, "reject")
 	return v
+}
+
+func (d *decoder) spool(top *section) Spool {
+	s := d.sub(top, "spool")
+	return Spool{MaxBytes: s.size("max_bytes"), MaxAge: time.Duration(s.duration("max_age"))}
 }
 
 func (d *decoder) delivery(top *section) Delivery {

@@ -48,6 +48,7 @@ func TestSmallestFileHasTheDefaults(t *testing.T) {
 			CommandTime: 5 * time.Minute, MinRate: 500, TransactionTime: time.Hour, Errors: 20},
 		Verify:   Verify{Timeout: 10 * time.Second},
 		Delivery: Delivery{Budget: 30 * time.Second, Ledger: 192 * time.Hour},
+		Spool:    Spool{MaxBytes: 10 << 30, MaxAge: 72 * time.Hour},
 		Sinks: []Sink{{Name: "app", Type: "webhook", Webhook: &Webhook{
 			URL: "https://app.example.com/inbound", Format: "mxhook", Secrets: []Secret{secretA}, Timeout: 25 * time.Second,
 			Attempts: 2, Concurrency: 64, FanOut: "message", Include: Include{Attachments: "inline", Raw: "none", HTML: true}, RejectOn: []int{406},
@@ -92,6 +93,9 @@ func TestEveryAvailableKeyArrives(t *testing.T) {
 	}
 	if c.Delivery.Ledger != 24*time.Hour {
 		t.Errorf("ledger %v", c.Delivery.Ledger)
+	}
+	if c.Spool.MaxBytes != 1<<30 || c.Spool.MaxAge != 24*time.Hour {
+		t.Errorf("spool %+v", c.Spool)
 	}
 	r := c.Routes[0]
 	if !r.Repeat || c.Routes[1].Repeat {

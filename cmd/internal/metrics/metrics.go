@@ -69,6 +69,15 @@ func (m *Metrics) startAtZero() {
 	}
 }
 
+// Spool makes the metrics of the spool, which is asked each time they are read. It is
+// called once.
+func (m *Metrics) Spool(stats func() (waiting, dead int, bytes int64)) {
+	const help = "Events that the spool holds: waiting for their sink, or dead."
+	m.labelled("spool_events", help, "state", "waiting", func() float64 { n, _, _ := stats(); return float64(n) })
+	m.labelled("spool_events", help, "state", "dead", func() float64 { _, n, _ := stats(); return float64(n) })
+	m.function("spool_bytes", "Octets of the spool's files, of waiting and dead events.", func() float64 { _, _, n := stats(); return float64(n) })
+}
+
 // AddSink makes the series of a sink exist. Like AddRoute and AddListener it may be
 // called again, after a reload.
 func (m *Metrics) AddSink(name string) {

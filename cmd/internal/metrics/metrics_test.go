@@ -15,7 +15,7 @@ import (
 var names = []string{
 	"mxhook_build_info", "mxhook_connections_open", "mxhook_connections_total", "mxhook_deferred_oldest_seconds", "mxhook_ledger_suppressed_total",
 	"mxhook_memory_bytes", "mxhook_message_bytes_total", "mxhook_replies_total", "mxhook_route_matches_total",
-	"mxhook_sink_attempts_total", "mxhook_sink_circuit", "mxhook_sink_seconds", "mxhook_transactions_total", "mxhook_verify_results_total",
+	"mxhook_sink_attempts_total", "mxhook_sink_circuit", "mxhook_sink_seconds", "mxhook_spool_bytes", "mxhook_spool_events", "mxhook_transactions_total", "mxhook_verify_results_total",
 	"mxhook_verify_seconds",
 }
 
@@ -36,6 +36,7 @@ func TestNames(t *testing.T) {
 	m.AddSink("app")
 	m.AddCircuit("app")
 	m.Suppressed("app", 1)
+	m.Spool(func() (int, int, int64) { return 1, 2, 3 })
 	m.Deferred(func() time.Duration { return 90 * time.Second })
 	m.Verified(&verify.Results{}, 0)
 	var got []string

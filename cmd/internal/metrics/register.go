@@ -36,6 +36,12 @@ func (m *Metrics) function(name, help string, value func() float64) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: prefix + name, Help: help}, value))
 }
 
+// labelled is a function with one value of a label.
+func (m *Metrics) labelled(name, help, label, value string, f func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: prefix + name, Help: help,
+		ConstLabels: prometheus.Labels{label: value}}, f))
+}
+
 func (m *Metrics) histogram(name, help string) prometheus.Histogram {
 	h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: prefix + name, Help: help, Buckets: buckets})
 	m.registry.MustRegister(h)

@@ -80,7 +80,7 @@ type conn struct {
 type transaction struct {
 	tx       inbound.Transaction // nil outside a transaction
 	mail     inbound.Mail
-	tried    int       // RCPT commands that the Handler decided
+	tried    int       // RCPT commands, whoever refused them
 	accepted int       // recipients
 	until    time.Time // end of TransactionTime, zero outside a transaction
 }

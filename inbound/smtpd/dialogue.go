@@ -35,6 +35,9 @@ func (c *conn) feed() (string, bool) {
 		if c.aside(cmd) {
 			continue
 		}
+		if cmd.verb == "RCPT" && c.tx != nil {
+			c.tried++
+		}
 		if fault := c.admit(cmd); fault != nil {
 			c.refuse(cmd.verb, fault)
 			continue

@@ -41,7 +41,6 @@ func (s session) Mail(string, *smtp.MailOptions) (err error) {
 func (s session) Rcpt(string, *smtp.RcptOptions) (err error) {
 	c := s.c
 	defer c.catch(&err)
-	c.tried++
 	if err := c.tx.Rcpt(c.srv.ctx, c.cmd.path); err != nil {
 		return c.decline(stageRCPT, err)
 	}

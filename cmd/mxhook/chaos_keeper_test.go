@@ -52,7 +52,8 @@ type keeper struct {
 
 	mu       sync.Mutex
 	mood     func(a arrival) mood // nil: takes
-	before   func(a arrival)      // called before an answer to an event that was kept, unless nil
+	ended    func(n int)          // told of the n-th request that the bridge gave up, unless nil
+	gaveUp   int
 	taken    map[unit][]taking
 	requests int
 	answers  map[mood]int
@@ -92,7 +93,7 @@ func (r *keeper) serve(w http.ResponseWriter, req *http.Request) {
 	}
 	r.requests++
 	r.answers[m]++
-	keep, before := m == takes || m == loses || m == kills, r.before
+	keep := m == takes || m == loses || m == kills
 	for _, rcpt := range a.Recipients {
 		if u := (unit{a.Subject, rcpt}); keep {
 			r.taken[u] = append(r.taken[u], taking{id: a.ID, process: a.Process, heard: m == takes})
@@ -103,11 +104,14 @@ func (r *keeper) serve(w http.ResponseWriter, req *http.Request) {
 	r.mu.Unlock()
 	if keep {
 		r.moments.pass("kept")
-		if before != nil {
-			before(a)
-		}
 	}
-	answer(w, req, m)
+	if answer(w, req, m); m == hangs {
+		r.mu.Lock()
+		if r.gaveUp++; r.ended != nil {
+			r.ended(r.gaveUp)
+		}
+		r.mu.Unlock()
+	}
 	r.moments.pass("answered")
 }
 

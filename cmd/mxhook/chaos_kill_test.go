@@ -126,9 +126,10 @@ func (w *world) judge(t testing.TB) (repeats, afterKill int) {
 				switch {
 				case k.id != before.id:
 					t.Errorf("%s: %v was repeated with the id %s instead of %s", w.name(r), u, k.id, before.id)
+				case !before.heard:
 				case k.process != before.process:
 					afterKill++
-				case before.heard:
+				default:
 					t.Errorf("%s: %v was repeated by the process that had heard the yes", w.name(r), u)
 				}
 			}

@@ -14,17 +14,24 @@ import (
 // mood is how a keeper treats one request.
 type mood string
 
-// The moods. The first three keep the event, all others do not.
+// The moods. The first four keep the event, all others do not.
 const (
 	takes  mood = "accepted"
+	late   mood = "accepted late"         // keeps the event and answers after lateness
 	loses  mood = "accepted, answer lost" // keeps the event and breaks the connection
 	kills  mood = "crash"                 // keeps the event and never answers: the test stops the bridge dead
 	busy   mood = "temporary"             // 503
 	broken mood = "broken"                // 500
 	fends  mood = "refused"               // 406
 	hangs  mood = "hangs"                 // no answer until the bridge gives up
+	leaves mood = "leaves"                // breaks the connection after lateness
 	resets mood = "resets"                // breaks the connection
 )
+
+// lateness is longer than the budget where a test wants a late answer. That answer is
+// of the app's own time: no time-out of the bridge, which a busy machine could make come
+// before an answer that the app has sent, has a part in it.
+const lateness = 1500 * time.Millisecond
 
 // unit is one recipient of one message at the keeper it is asked of.
 type unit struct{ message, recipient string }
@@ -93,10 +100,10 @@ func (r *keeper) serve(w http.ResponseWriter, req *http.Request) {
 	}
 	r.requests++
 	r.answers[m]++
-	keep := m == takes || m == loses || m == kills
+	keep := m == takes || m == late || m == loses || m == kills
 	for _, rcpt := range a.Recipients {
 		if u := (unit{a.Subject, rcpt}); keep {
-			r.taken[u] = append(r.taken[u], taking{id: a.ID, process: a.Process, heard: m == takes})
+			r.taken[u] = append(r.taken[u], taking{id: a.ID, process: a.Process, heard: m == takes || m == late})
 		}
 	}
 	close(r.changed)
@@ -134,8 +141,14 @@ func readArrival(req *http.Request) (arrival, bool) {
 
 // answer says to the bridge what the mood is.
 func answer(w http.ResponseWriter, req *http.Request, m mood) {
+	if m == late || m == leaves {
+		select {
+		case <-time.After(lateness):
+		case <-req.Context().Done():
+		}
+	}
 	switch m {
-	case takes:
+	case takes, late:
 		w.WriteHeader(http.StatusOK)
 	case busy:
 		w.WriteHeader(http.StatusServiceUnavailable)
@@ -146,7 +159,7 @@ func answer(w http.ResponseWriter, req *http.Request, m mood) {
 	case hangs, kills:
 		<-req.Context().Done()
 		return
-	case loses, resets:
+	case loses, leaves, resets:
 		if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
 			conn.(*net.TCPConn).SetLinger(0)
 			conn.Close()

@@ -19,11 +19,11 @@ hostname: mx.in.example
 log: {format: json}
 admin: {address: "127.0.0.1:0"}
 verify: {resolver: ["127.0.0.1:1"], timeout: 1s}
-delivery: {ledger: 1h, budget: 2s}
+delivery: {ledger: 1h, budget: 1s}
 sinks:
   app: {type: webhook, url: "%APP%", headers: {X-Process: "${MXHOOK_TEST_PROCESS:-}"}, concurrency: 8}
   crm: {type: webhook, url: "%CRM%", headers: {X-Process: "${MXHOOK_TEST_PROCESS:-}"}, concurrency: 8}
-  flaky: {type: webhook, url: "%FLAKY%", headers: {X-Process: "${MXHOOK_TEST_PROCESS:-}"}, concurrency: 8, timeout: 1s, circuit: {failures: 5, open: 200ms}}
+  flaky: {type: webhook, url: "%FLAKY%", headers: {X-Process: "${MXHOOK_TEST_PROCESS:-}"}, concurrency: 8, timeout: 20s, circuit: {failures: 5, open: 200ms}}
 routes:
   - {name: direct, recipient: "direct@in.example", deliver: [app, flaky]}
   - {name: spool, recipient: "spool@in.example", deliver: [crm, flaky], mode: spool}
@@ -146,7 +146,7 @@ func flakiness(rng *rand.Rand, n int) func(arrival) mood {
 			return takes
 		}
 		if rng.IntN(20) == 0 {
-			return hangs
+			return []mood{late, leaves}[rng.IntN(2)]
 		}
 		return []mood{busy, broken, resets, loses}[rng.IntN(4)]
 	}

@@ -82,8 +82,8 @@ func (r *run) evaluateDMARC(results *Results) DMARC {
 	case d.Reason != "":
 	case d.Result == authres.None:
 		d.Reason = "no policy is published"
-	case d.Result == authres.Fail && r.message.BehindRelay:
-		d.Reason = "DKIM did not pass for a domain aligned with the author's, and SPF is not asked behind a relay"
+	case d.Result == authres.Fail && r.message.unasked() != "":
+		d.Reason = "DKIM did not pass for a domain aligned with the author's, and SPF was not asked: " + r.message.unasked()
 	case d.Result == authres.Fail:
 		d.Reason = "neither SPF nor DKIM passed for a domain aligned with the author's"
 	case d.Result == authres.TempError:
@@ -149,7 +149,7 @@ func (r *run) statements(results *Results) []authres.Statement {
 		Properties: []authres.Property{property("header", "from", d.Domain)},
 	})
 	address := ""
-	if r.message.RemoteIP.IsValid() && !r.message.BehindRelay {
+	if r.message.RemoteIP.IsValid() && r.message.unasked() == "" {
 		address = r.message.RemoteIP.String()
 	}
 	return append(list,

@@ -136,7 +136,16 @@ func (r *run) readHeader() {
 	}
 }
 
-const reasonRelay = "behind a relay"
+// unasked is why the client's address says nothing of the sender, or "".
+func (m *Message) unasked() string {
+	switch {
+	case m.BehindRelay:
+		return "behind a relay"
+	case m.Authenticated:
+		return "authenticated submission"
+	}
+	return ""
+}
 
 func (r *run) evaluateSPF() {
 	m := r.message
@@ -144,8 +153,8 @@ func (r *run) evaluateSPF() {
 		m.MailFromDomain = m.HELO
 	}
 	r.spf.Domain, _ = dns.Domain(m.MailFromDomain)
-	if m.BehindRelay {
-		r.spf.Result, r.spf.Reason = authres.None, reasonRelay
+	if why := m.unasked(); why != "" {
+		r.spf.Result, r.spf.Reason = authres.None, why
 		return
 	}
 	r.spf = spf.Check(r.lookups, r.resolver, m.RemoteIP, m.HELO, m.MailFromLocal, m.MailFromDomain)
@@ -154,8 +163,8 @@ func (r *run) evaluateSPF() {
 func (r *run) evaluateHELO() {
 	m := r.message
 	r.helo.Domain, _ = dns.Domain(m.HELO)
-	if m.BehindRelay {
-		r.helo.Result, r.helo.Reason = authres.None, reasonRelay
+	if why := m.unasked(); why != "" {
+		r.helo.Result, r.helo.Reason = authres.None, why
 		return
 	}
 	r.helo = spf.CheckHELO(r.lookups, r.resolver, m.RemoteIP, m.HELO)
@@ -163,7 +172,7 @@ func (r *run) evaluateHELO() {
 
 func (r *run) evaluateIPRev() {
 	r.iprev.Result = authres.None
-	if !r.message.BehindRelay {
+	if r.message.unasked() == "" {
 		r.iprev.Result, r.iprev.Name = iprev.Check(r.lookups, r.resolver, r.message.RemoteIP)
 	}
 }

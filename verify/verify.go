@@ -22,8 +22,11 @@ type Message struct {
 	MailFromDomain string
 	// BehindRelay says that RemoteIP is a relay of ours: spf and iprev are none.
 	BehindRelay bool
-	Content     io.ReaderAt
-	Size        int64
+	// Authenticated says that the client is a user of ours (RFC 4954), whose address no
+	// SPF record needs to name: spf and iprev are none.
+	Authenticated bool
+	Content       io.ReaderAt
+	Size          int64
 }
 
 // Results is everything that is known of a message's origin. Domains are lower

@@ -11,7 +11,7 @@ import (
 
 // isLater tells whether name is a command that a later version will have.
 func isLater(name string) bool {
-	return slices.Contains([]string{"replay", "doctor", "hash-password"}, name)
+	return slices.Contains([]string{"replay", "doctor"}, name)
 }
 
 func printHelp(w io.Writer) {

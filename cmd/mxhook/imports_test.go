@@ -29,6 +29,7 @@ var owners = map[string][]string{
 	"github.com/prometheus/client_golang":   {"mxhook/cmd/internal/metrics"},
 	"github.com/aws/aws-sdk-go-v2":          {"mxhook/sinks/s3", "mxhook/sinks/sqs", "mxhook/inbound/ses"},
 	"github.com/santhosh-tekuri/jsonschema": {},
+	"golang.org/x/crypto":                   {"mxhook/cmd/internal/password"},
 	"github.com/standard-webhooks/":         {},
 }
 

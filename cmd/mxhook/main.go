@@ -44,6 +44,7 @@ func commands() []command {
 		{"inspect", "FILE.eml", "print what a sink would be sent for a message", runInspect},
 		{"send", "FILE.eml", "send a message over SMTP", runSend},
 		{"schema", "", "print the JSON Schema of the payload", runSchema},
+		{"hash-password", "", "read a password, print the hash for a listener's users", runHashPassword},
 		{"version", "", "print version, commit and Go version", runVersion},
 	}
 }

@@ -19,6 +19,10 @@ type command struct {
 	mail inbound.Mail // MAIL: the parameters
 	size int64        // BDAT: octets of the chunk
 	last bool         // BDAT: LAST
+
+	mechanism string  // AUTH, in capitals
+	initial   *string // AUTH: the initial response, nil without one
+	withAuth  bool    // MAIL has the parameter AUTH
 }
 
 // parse reads a command line without its line end. smtputf8 tells whether the
@@ -46,11 +50,13 @@ func parse(line []byte, smtputf8 bool) command {
 		if arg != "" {
 			cmd.fault = status.BadArguments
 		}
+	case "AUTH":
+		cmd.parseAuth(arg)
 	case "NOOP", "HELP", "VRFY":
 		if hasControl(line) {
 			cmd.fault = status.BadArguments
 		}
-	case "EXPN", "ETRN", "TURN", "ATRN", "SEND", "SOML", "SAML", "AUTH":
+	case "EXPN", "ETRN", "TURN", "ATRN", "SEND", "SOML", "SAML":
 		cmd.fault = status.NotImplemented
 	default:
 		cmd.verb, cmd.fault = "", status.UnknownCommand
@@ -202,6 +208,11 @@ func (cmd *command) mailParam(key, value string, hasValue bool) *status.Conditio
 		switch cmd.mail.Body {
 		case "7BIT", "8BITMIME", "BINARYMIME":
 		default:
+			return status.BadArguments
+		}
+	case "AUTH":
+		cmd.withAuth = true
+		if !isAuthParam(value) {
 			return status.BadArguments
 		}
 	case "SMTPUTF8":

@@ -87,6 +87,8 @@ func (c *conn) aside(cmd command) bool {
 		c.utter(answer{status.Help.Reply(), status.Help})
 	case cmd.verb == "VRFY" && cmd.fault == nil:
 		c.utter(answer{status.NotVerified.Reply(), status.NotVerified})
+	case cmd.verb == "AUTH" && c.srv.cfg.Authenticate == nil:
+		c.refuse(cmd.verb, status.NotImplemented)
 	case cmd.verb == "" || cmd.fault == status.NotImplemented:
 		c.refuse(cmd.verb, cmd.fault)
 	default:
@@ -113,10 +115,17 @@ func (c *conn) admit(cmd command) *status.Condition {
 	if fault := c.outOfSequence(cmd); fault != nil {
 		return fault
 	}
+	if cmd.withAuth && !c.offersAUTH() {
+		return status.UnknownParameter
+	}
 	if cmd.fault != nil {
 		return cmd.fault
 	}
 	switch cmd.verb {
+	case "AUTH":
+		if cmd.mechanism != "PLAIN" && cmd.mechanism != "LOGIN" {
+			return status.AuthMechanism
+		}
 	case "STARTTLS":
 		if c.srv.tls == nil {
 			return status.NotImplemented
@@ -144,7 +153,11 @@ func (c *conn) outOfSequence(cmd command) *status.Condition {
 			return status.BadSequence
 		case c.srv.cfg.TLSMode == TLSRequired && c.session.TLS == nil:
 			return status.TLSRequired
+		case c.srv.cfg.AuthRequired && c.session.User == "":
+			return status.AuthRequired
 		}
+	case "AUTH":
+		return c.outOfAuthSequence()
 	case "RCPT":
 		if c.tx == nil {
 			return status.BadSequence
@@ -221,6 +234,11 @@ func (c *conn) pass(cmd command) string {
 	case "QUIT":
 		c.promise(status.Bye)
 		return lineQUIT
+	case "AUTH":
+		if err := c.authenticate(cmd); err != nil {
+			c.fail(err)
+		}
+		return ""
 	case "STARTTLS":
 		c.utter(answer{status.ReadyForTLS.Reply(), status.ReadyForTLS})
 		if c.flush() != nil {
@@ -259,6 +277,9 @@ func (c *conn) greeting() []byte {
 	b := fmt.Appendf(nil, "250-%s\r\n250-PIPELINING\r\n250-SIZE %d\r\n250-8BITMIME\r\n", host, limits.MessageSize)
 	if c.srv.tls != nil && c.session.TLS == nil {
 		b = append(b, "250-STARTTLS\r\n"...)
+	}
+	if c.offersAUTH() {
+		b = append(b, "250-AUTH PLAIN LOGIN\r\n"...)
 	}
 	b = append(b, "250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250-SMTPUTF8\r\n"...)
 	return fmt.Appendf(b, "250 LIMITS RCPTMAX=%d\r\n", limits.Recipients)

@@ -1,6 +1,8 @@
 package smtpd
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -10,12 +12,15 @@ import (
 	"testing"
 
 	"golang.org/x/tools/txtar"
+
+	"mxhook/inbound/status"
 )
 
 // TestDialogues runs testdata/dialogues. Each section of a file is one dialogue, whose
 // name says the rule:
 //
-//	config: errors=2 recipients=1   limits, tls=MODE or tls=off, lmtp=on
+//	config: errors=2 recipients=1   limits, tls=MODE or tls=off, lmtp=on,
+//	                                auth=offered or auth=required
 //	only: plain                     not over TLS (or: only: tls)
 //	C: line                         the client sends line CR LF; \r \n \t \\ \xNN are escapes, \#N; is N times x
 //	C- octets                       the same without CR LF
@@ -88,6 +93,17 @@ func parseScript(t *testing.T, f txtar.File) *script {
 	return s
 }
 
+// authenticate knows ann, and fails for broken.
+func authenticate(_ context.Context, user, password string) error {
+	switch {
+	case user == "ann" && password == "secret":
+		return nil
+	case user == "broken":
+		return errors.New("dial tcp 10.0.0.1:389: secret internal text")
+	}
+	return status.AuthFailed.Wrap("test", nil)
+}
+
 func (s *script) ways() []string {
 	for _, l := range s.lines {
 		if strings.HasPrefix(l, "M:") {
@@ -108,6 +124,8 @@ func (s *script) apply(t *testing.T) func(*Config) {
 				c.Limits.Recipients = n
 			case "size":
 				c.Limits.MessageSize = int64(n)
+			case "auth":
+				c.Authenticate, c.AuthRequired = authenticate, v == "required"
 			case "lmtp":
 				c.LMTP = true
 			case "tls":

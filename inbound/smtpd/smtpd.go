@@ -10,8 +10,7 @@
 // leave bytes behind that would run as commands; a message that can't be read to
 // its end is never handed over, and its connection ends.
 //
-// It knows nothing of routes, verdicts and sinks. AUTH is not here yet: it is
-// answered with 502.
+// It knows nothing of routes, verdicts, sinks and passwords.
 //
 // LMTP is the same dialogue with LHLO in the place of EHLO, and a reply to the message
 // for each recipient that was accepted (final.go); go-smtp is not told of it.
@@ -26,11 +25,12 @@
 // anywhere.
 //
 // Sources: RFC 5321, 2033 (LMTP), 1870 (SIZE), 2034 (enhanced codes), 2920 (PIPELINING), 3030
-// (CHUNKING, BINARYMIME), 3207 (STARTTLS), 3848 and 6531 (protocol names, SMTPUTF8),
+// (CHUNKING, BINARYMIME), 3207 (STARTTLS), 4954 (AUTH), 3848 and 6531 (protocol names, SMTPUTF8),
 // 6152 (8BITMIME), 9422 (LIMITS), and the PROXY protocol, versions 1 and 2.
 package smtpd
 
 import (
+	"context"
 	"crypto/tls"
 	"log/slog"
 	"net/netip"
@@ -89,14 +89,18 @@ type Config struct {
 	Hostname string      // in the greeting, the EHLO reply and Session.LocalName
 	TLS      *tls.Config // nil: no TLS; less than TLS 1.2 is never spoken
 	TLSMode  TLSMode
-	LMTP     bool           // speak LMTP (RFC 2033) in the place of SMTP
-	Proxies  []netip.Prefix // peers of whom a PROXY header is required; from others it is refused
-	Limits   Limits
-	Limiter  *Limiter // the count of connections and messages; share one to bound several Servers together
-	Store    *inbound.Store
-	Handler  inbound.Handler
-	Log      *slog.Logger // nil: no log
-	Observer Observer     // nil: nobody counts
+	LMTP     bool // speak LMTP (RFC 2033) in the place of SMTP
+	// Authenticate lets AUTH be offered under TLS. Its error wraps status.AuthFailed when
+	// the password is not the user's; any other is ours, and the client hears 454.
+	Authenticate func(ctx context.Context, user, password string) error
+	AuthRequired bool           // MAIL is refused without AUTH
+	Proxies      []netip.Prefix // peers of whom a PROXY header is required; from others it is refused
+	Limits       Limits
+	Limiter      *Limiter // the count of connections and messages; share one to bound several Servers together
+	Store        *inbound.Store
+	Handler      inbound.Handler
+	Log          *slog.Logger // nil: no log
+	Observer     Observer     // nil: nobody counts
 }
 
 // Observer counts. Its methods are called from many goroutines and must be quick.
@@ -104,7 +108,7 @@ type Observer interface {
 	ConnectionOpened(listener string)
 	ConnectionClosed(listener string)
 	// Replied is called once for each reply of the table: all but the greeting and
-	// the reply to EHLO, LHLO and HELO.
+	// the reply to EHLO, LHLO and HELO, and AUTH's challenges.
 	Replied(c *status.Condition)
 	// MessageReceived is called when a message has been read to its end.
 	MessageReceived(octets int64)

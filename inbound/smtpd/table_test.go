@@ -30,10 +30,14 @@ var elsewhere = map[*status.Condition]string{
 	status.TLSAlreadyActive:          "never in clear",
 	status.ReadyForTLS:               "never over TLS",
 	status.TLSTemporarilyGone:        "nothing makes TLS unavailable for a while: without a certificate the listener doesn't start",
-	status.AuthRequired:              "AUTH is not implemented",
-	status.AuthFailed:                "AUTH is not implemented",
-	status.AuthNeedsTLS:              "AUTH is not implemented",
-	status.AuthUnavailable:           "AUTH is not implemented",
+	status.AuthNeedsTLS:              "never over TLS",
+	status.AuthFailed:                "never in clear",
+	status.AuthUnavailable:           "never in clear",
+	status.AuthMechanism:             "never in clear",
+	status.BadAuthResponse:           "never in clear",
+	status.AuthLineTooLong:           "never in clear",
+	status.AuthCancelled:             "never in clear",
+	status.Authenticated:             "never in clear",
 }
 
 // check demands that every row of the table was met by a dialogue, in clear and over

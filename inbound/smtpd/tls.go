@@ -12,7 +12,7 @@ import (
 // tells whether it succeeded; if not, nothing can be said and the connection ends.
 func (c *conn) handshake() bool {
 	c.r, c.w, c.pushed = 0, 0, nil
-	c.session.HELO, c.ehlo = "", false
+	c.session.HELO, c.session.User, c.ehlo = "", "", false
 	deadline := time.Now().Add(min(handshakeTime, c.srv.cfg.Limits.CommandTime))
 	if !c.deadlineUnlessStopping(deadline) {
 		return false

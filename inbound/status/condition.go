@@ -66,6 +66,10 @@ var (
 	AuthRequired       = row("auth_required", 530, 5, 7, 0, "authentication required")
 	AuthFailed         = row("auth_failed", 535, 5, 7, 8, "authentication failed")
 	AuthNeedsTLS       = row("auth_needs_tls", 538, 5, 7, 11, "encryption required for authentication")
+	AuthMechanism      = row("auth_mechanism", 504, 5, 5, 4, "authentication mechanism not offered")
+	BadAuthResponse    = row("bad_auth_response", 501, 5, 5, 2, "the response is not one of the mechanism in base64")
+	AuthLineTooLong    = row("auth_line_too_long", 500, 5, 5, 6, "authentication line too long")
+	AuthCancelled      = row("auth_cancelled", 501, 5, 7, 0, "authentication cancelled")
 	AuthUnavailable    = row("auth_unavailable", 454, 4, 7, 0, "authentication temporarily unavailable")
 	BadReversePath     = row("bad_reverse_path", 501, 5, 1, 7, "bad sender address syntax")
 	BadForwardPath     = row("bad_forward_path", 501, 5, 1, 3, "bad recipient address syntax")
@@ -123,6 +127,7 @@ var (
 	ReadyForTLS       = row("ready_for_tls", 220, 2, 0, 0, "ready to start TLS")
 	Bye               = row("bye", 221, 2, 0, 0, "closing the connection")
 	Done              = row("done", 250, 2, 0, 0, "OK")
+	Authenticated     = row("authenticated", 235, 2, 7, 0, "authenticated")
 	SenderAccepted    = row("sender_accepted", 250, 2, 1, 0, "sender OK")
 	RecipientAccepted = row("recipient_accepted", 250, 2, 1, 5, "recipient OK")
 	ChunkReceived     = row("chunk_received", 250, 2, 0, 0, "chunk received")
@@ -136,12 +141,12 @@ func All() []*Condition {
 	return []*Condition{
 		TooManyConnections, TooManyConnectionsPerPeer, TooManyMessages, ShuttingDown, TimedOut, TooManyErrors, InternalError,
 		BadGreeting, BadSequence, BadArguments, LineTooLong, BareNewline, UnknownCommand, NeedsLHLO, NotImplemented, TLSRequired, AuthRequired,
-		AuthFailed, AuthNeedsTLS, AuthUnavailable, BadReversePath, BadForwardPath, NeedsSMTPUTF8, UnknownParameter,
+		AuthFailed, AuthNeedsTLS, AuthMechanism, BadAuthResponse, AuthLineTooLong, AuthCancelled, AuthUnavailable, BadReversePath, BadForwardPath, NeedsSMTPUTF8, UnknownParameter,
 		DeclaredTooBig, NoStorage, NullMX, RelayDenied, UnknownRecipient, RouteRejects, LookupUnavailable, SinkCircuitOpen,
 		TooManyRecipients, NoRecipientTried, NoValidRecipients, MalformedBDAT, TLSAlreadyActive, TLSTemporarilyGone,
 		Delivered, AlreadyDelivered, MessageTooBig, AmbiguousEnd, MailLoop, PolicyDMARC, PolicySPF, VerdictUnavailable,
 		ConditionsNotMet, InProgress, BudgetExceeded, PartlyDelivered, LocalError,
 		SinkUnavailable, SinkTimeout, SinkDNS, SinkTLS, SinkFailed, SinkBusy, SinkOperator, SinkDeferred, SinkRefused, SinkTooBig,
-		ReadyForTLS, Bye, Done, SenderAccepted, RecipientAccepted, ChunkReceived, NotVerified, Help, StartMailInput,
+		ReadyForTLS, Bye, Done, Authenticated, SenderAccepted, RecipientAccepted, ChunkReceived, NotVerified, Help, StartMailInput,
 	}
 }

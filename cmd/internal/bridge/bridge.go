@@ -137,6 +137,10 @@ func (b *Bridge) listen() error {
 		if err != nil {
 			return fmt.Errorf("listener %s: %w", lc.Address, err)
 		}
+		authenticate, err := authenticator(lc)
+		if err != nil {
+			return fmt.Errorf("listener %s: %w", lc.Address, err)
+		}
 		ln, err := listenAt(lc.Address)
 		if err != nil {
 			return fmt.Errorf("listener %s: %w", lc.Address, err)
@@ -144,6 +148,7 @@ func (b *Bridge) listen() error {
 		b.listeners = append(b.listeners, &listener{ln: ln, server: smtpd.New(smtpd.Config{
 			Listener: lc.Address, Hostname: b.config.Hostname,
 			TLS: tlsConfig, TLSMode: smtpd.TLSMode(lc.TLS.Mode), LMTP: lc.Kind == "lmtp", Proxies: lc.Proxies,
+			Authenticate: authenticate, AuthRequired: lc.Kind == "submission",
 			Limits: limitsOf(b.config.Limits), Limiter: limiter,
 			Store: b.store, Handler: b, Log: b.log, Observer: b.metrics,
 		})})

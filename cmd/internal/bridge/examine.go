@@ -52,8 +52,8 @@ func (x *examiner) verify(ctx context.Context, s inbound.Session, mail inbound.M
 	r := x.verifier.Verify(ctx, verify.Message{
 		RemoteIP: s.RemoteIP, HELO: s.HELO,
 		MailFromLocal: mail.ReversePath.LocalPart, MailFromDomain: mail.ReversePath.Domain,
-		BehindRelay: x.relayed(s, mail),
-		Content:     data, Size: data.Size(),
+		BehindRelay: x.relayed(s, mail), Authenticated: s.User != "",
+		Content: data, Size: data.Size(),
 	})
 	if x.verified != nil {
 		x.verified(r, time.Since(began))

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,7 +11,26 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"mxhook/cmd/internal/config"
+	"mxhook/cmd/internal/password"
 )
+
+// authenticator asks for the users of a submission listener; nil where there are none.
+func authenticator(lc config.Listener) (func(ctx context.Context, user, password string) error, error) {
+	if lc.Kind != "submission" {
+		return nil, nil
+	}
+	users := map[string]password.Hash{}
+	for _, u := range lc.Users {
+		h, err := password.Parse(string(u.PasswordHash))
+		if err != nil {
+			return nil, fmt.Errorf("user %q: password_hash: %w", u.Name, err)
+		}
+		users[u.Name] = h
+	}
+	return password.NewBook(users).Check, nil
+}
 
 // listenAt listens at an address of the configuration: HOST:PORT or unix:/PATH. The
 // error says what to do about it.

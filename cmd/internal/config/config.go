@@ -38,14 +38,21 @@ type Admin struct {
 // Listener is one address that takes mail.
 type Listener struct {
 	Address string // host:port, or unix:/path
-	Kind    string // "mx" or "lmtp"
+	Kind    string // "mx", "submission" or "lmtp"
 	TLS     TLS
 	Proxies []netip.Prefix // of whom a PROXY header is required
+	Users   []User         // of kind submission, at least one
 }
 
 // Equal tells whether two listeners are the same.
 func (l Listener) Equal(o Listener) bool {
-	return l.Address == o.Address && l.Kind == o.Kind && l.TLS == o.TLS && slices.Equal(l.Proxies, o.Proxies)
+	return l.Address == o.Address && l.Kind == o.Kind && l.TLS == o.TLS && slices.Equal(l.Proxies, o.Proxies) && slices.Equal(l.Users, o.Users)
+}
+
+// User is one that may submit mail.
+type User struct {
+	Name         string
+	PasswordHash Secret // password.Parse takes it
 }
 
 // TLS says when a listener speaks TLS, and with which certificate.

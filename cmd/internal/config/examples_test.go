@@ -17,6 +17,7 @@ func TestExamples(t *testing.T) {
 	cert, key := writeCertificate(t)
 	env := map[string]string{
 		"MXHOOK_SECRET": secretA, "MXHOOK_OLD_SECRET": secretB, "APP_TOKEN": "token", "MXHOOK_CERT_FILE": cert, "MXHOOK_KEY_FILE": key,
+		"MXHOOK_SCANNER_HASH": "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {

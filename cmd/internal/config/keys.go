@@ -67,17 +67,17 @@ var keys = []key{
 	{section: "admin", name: "token", kind: kindText, secret: true, text: "off loopback /metrics and the page need it"},
 
 	{section: "listeners[]", name: "address", kind: kindText, text: "needed; HOST:PORT; unix:/PATH for kind lmtp"},
-	{section: "listeners[]", name: "kind", kind: kindEnum, values: []string{"mx", "submission", "lmtp"}, only: []string{"mx", "lmtp"}, byDefault: "mx", text: "lmtp for a mail system of your own that relays to us (RFC 2033)"},
+	{section: "listeners[]", name: "kind", kind: kindEnum, values: []string{"mx", "submission", "lmtp"}, byDefault: "mx", text: "submission for devices and apps of your own, which must AUTH (RFC 6409); lmtp for a mail system of your own that relays to us (RFC 2033)"},
 	{section: "listeners[]", name: "tls", kind: kindMapping},
 	{section: "listeners[]", name: "proxy_protocol", kind: kindList, text: "networks of load balancers whose PROXY header (version 1 or 2) is required; from others it is refused"},
-	{section: "listeners[]", name: "users", kind: kindMappings, only: none},
+	{section: "listeners[]", name: "users", kind: kindMappings, text: "of kind submission, which needs them"},
 
 	{section: "listeners[].tls", name: "mode", kind: kindEnum, values: []string{"none", "starttls", "required", "implicit"}, text: "default starttls with a certificate, none without"},
 	{section: "listeners[].tls", name: "cert_file", kind: kindText, text: "PEM, the chain from the leaf on"},
 	{section: "listeners[].tls", name: "key_file", kind: kindText, text: "PEM"},
 
-	{section: "listeners[].users[]", name: "name", kind: kindText},
-	{section: "listeners[].users[]", name: "password_hash", kind: kindText, secret: true},
+	{section: "listeners[].users[]", name: "name", kind: kindText, text: "needed; at most 255 octets; upper and lower case differ"},
+	{section: "listeners[].users[]", name: "password_hash", kind: kindText, secret: true, text: "needed; what `mxhook hash-password` prints"},
 
 	{section: "limits", name: "message_size", kind: kindSize, byDefault: "25MiB", min: 1, max: 2 * gib},
 	{section: "limits", name: "recipients", kind: kindNumber, byDefault: "100", min: 1, max: 100_000, text: "of one transaction"},

@@ -39,6 +39,7 @@ func (d *decoder) listener(n ast.Node, former []Listener) (Listener, bool) {
 		d.listenerAddress(v, l, former)
 	}
 	l.TLS = d.listenerTLS(s)
+	l.Users = d.users(s, l)
 	l.Proxies = d.networks(s, "proxy_protocol")
 	if strings.HasPrefix(l.Address, "unix:") && len(l.Proxies) > 0 {
 		d.fault(s.at("proxy_protocol"), "listener: proxy_protocol names networks, and who comes by a unix socket has no address; remove it")

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,8 +23,16 @@ import (
 // are tested on a real process.
 const asProgram = "MXHOOK_TEST_AS_PROGRAM"
 
+// maxFiles is how many files that process may have open.
+const maxFiles = "MXHOOK_TEST_MAX_FILES"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
+		if n, err := strconv.ParseUint(os.Getenv(maxFiles), 10, 64); err == nil {
+			if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: n, Max: n}); err != nil {
+				panic(err)
+			}
+		}
 		main()
 	}
 	os.Exit(m.Run())

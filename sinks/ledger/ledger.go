@@ -90,7 +90,7 @@ func Open(dir string, o Options) (*Ledger, error) {
 	}
 	var err error
 	if l.lock, err = l.files.Lock(); errors.Is(err, ErrLocked) {
-		return nil, fmt.Errorf("ledger: the folder %s is in use by another process; stop that one, or give each its own state", dir)
+		return nil, fmt.Errorf("ledger: the folder %s is %w; stop that one, or give each its own state", dir, ErrLocked)
 	} else if err != nil {
 		return nil, fmt.Errorf("ledger: %s: %w", dir, err)
 	}

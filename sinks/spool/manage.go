@@ -213,6 +213,13 @@ func (s *Spool) Replay(ids []string) error {
 	return errors.Join(errs...)
 }
 
+func (s *Spool) isDead(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, dead := s.dead[id]
+	return dead
+}
+
 func (s *Spool) replay(id string) error {
 	s.mu.Lock()
 	if e := s.waiting[id]; e != nil {
@@ -225,7 +232,7 @@ func (s *Spool) replay(id string) error {
 	s.mu.Unlock()
 	release := s.hold(id)
 	defer release()
-	if s.find([]string{id}) != nil { // somebody else has put it back, or dropped it
+	if !s.isDead(id) { // somebody else has put it back, or dropped it
 		return nil
 	}
 	r, err := s.readDead(id)
@@ -311,19 +318,17 @@ func (s *Spool) Drop(ids []string) error {
 }
 
 func (s *Spool) drop(id string) error {
-	s.mu.Lock()
-	e := s.waiting[id]
-	if e != nil && !e.dropped {
-		e.dropped = true
-		s.mu.Unlock()
-		r, _ := s.readWaiting(e)
-		s.mark(e, ledger.Refused, r.Units)
-		s.log.Warn("waiting event dropped", "event", e.event, "sink", e.sink)
-		return s.finish(e, stateDropped, false)
+	if e := s.takeWaiting(id); e != nil {
+		return s.dropWaiting(e)
 	}
-	s.mu.Unlock()
 	release := s.hold(id)
 	defer release()
+	if !s.isDead(id) { // somebody else has dropped it, or put it back
+		if e := s.takeWaiting(id); e != nil {
+			return s.dropWaiting(e)
+		}
+		return nil
+	}
 	r, err := s.readDead(id)
 	if err == nil {
 		s.mark(&event{event: r.ID, sink: r.Sink}, ledger.Refused, r.Units)
@@ -333,4 +338,24 @@ func (s *Spool) drop(id string) error {
 	}
 	s.log.Warn("dead event dropped", "id", id)
 	return s.deads.wait()
+}
+
+// takeWaiting returns a waiting event that is to be dropped by the caller; nil when
+// none waits, or when somebody else drops it.
+func (s *Spool) takeWaiting(id string) *event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.waiting[id]
+	if e == nil || e.dropped {
+		return nil
+	}
+	e.dropped = true
+	return e
+}
+
+func (s *Spool) dropWaiting(e *event) error {
+	r, _ := s.readWaiting(e)
+	s.mark(e, ledger.Refused, r.Units)
+	s.log.Warn("waiting event dropped", "event", e.event, "sink", e.sink)
+	return s.finish(e, stateDropped, false)
 }

@@ -104,7 +104,7 @@ func Open(state string, o Options) (*Spool, error) {
 	s.limits = withDefaults(o.Limits)
 	switch err := s.open(); {
 	case errors.Is(err, durable.ErrLocked):
-		return nil, fmt.Errorf("spool: the folder %s is in use by another process; stop that one, or give each its own state", state)
+		return nil, fmt.Errorf("spool: the folder %s is %w; stop that one, or give each its own state", state, durable.ErrLocked)
 	case err != nil && !durable.IsStorage(err):
 		return nil, fmt.Errorf("spool: %s: %w", state, err)
 	case err != nil:

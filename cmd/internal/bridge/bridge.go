@@ -23,6 +23,7 @@ import (
 
 	"mxhook/cmd/internal/admin"
 	"mxhook/cmd/internal/config"
+	"mxhook/cmd/internal/control"
 	"mxhook/cmd/internal/metrics"
 	"mxhook/inbound"
 	"mxhook/inbound/smtpd"
@@ -54,6 +55,7 @@ type Bridge struct {
 	circuits  *circuit.Set
 	deferrals *deferrals
 	admin     *admin.Server
+	control   *control.Server // nil before Start
 	config    *config.Config
 	listeners []*listener
 	serving   sync.WaitGroup
@@ -113,6 +115,10 @@ func (b *Bridge) Start() error {
 		b.closeSpool()
 		b.closeLedger()
 		return err
+	}
+	b.control = control.NewServer(b.config.State, b, b.log)
+	if err := b.control.Start(); err != nil { // mail goes its way without it
+		b.log.Warn("no control socket, so mxhook replay can't ask this process", "error", err)
 	}
 	for _, l := range b.listeners {
 		b.serving.Go(func() {
@@ -199,9 +205,15 @@ func (b *Bridge) Stop(ctx context.Context) error {
 			}
 		})
 	}
+	if b.control != nil {
+		stopping.Go(func() { b.control.Drain(ctx) })
+	}
 	stopping.Wait()
 	b.serving.Wait()
 	errs = append(errs, b.spool.Stop(ctx), b.stopParts(ctx))
+	if b.control != nil { // while the state folder is still ours
+		errs = append(errs, b.control.Stop(ctx))
+	}
 	b.closeSpool()
 	b.closeLedger()
 	if b.admin != nil {

@@ -29,6 +29,7 @@ type parts struct {
 	examiner
 	table     *routing.Table
 	sinks     map[string]sinks.Sink
+	delivery  delivery.Config
 	deliverer *delivery.Deliverer
 	ledger    *ledger.Ledger // nil when it is off
 	spool     *spool.Spool
@@ -58,11 +59,12 @@ func (b *Bridge) build(c *config.Config) (*parts, error) {
 		examiner: examiner{hostname: c.Hostname, verifier: newVerifier(c, b.options), relays: c.Verify.TrustedRelays, verified: b.metrics.Verified},
 		table:    table, metrics: b.metrics, circuits: b.circuits, ledger: book, spool: sp, budget: c.Delivery.Budget,
 		sinks: map[string]sinks.Sink{},
-		deliverer: delivery.New(delivery.Config{
+		delivery: delivery.Config{
 			Budget: c.Delivery.Budget, Log: b.log, Observer: b.metrics, Dead: sp.Bury, Spool: sp.Put,
 			Ledger: book, Suppressed: b.metrics.Suppressed,
-		}),
+		},
 	}
+	p.deliverer = delivery.New(p.delivery)
 	for _, sc := range c.Sinks {
 		s, err := b.buildSink(sc)
 		if err != nil {

@@ -25,7 +25,7 @@ func (b *Bridge) Mail(_ context.Context, s inbound.Session, m inbound.Mail) (inb
 		}
 	}
 	return &transaction{
-		parts: p, session: s, mail: m, id: b.newID(), deferrals: b.deferrals,
+		parts: p, examiner: &p.examiner, deliverer: p.deliverer, session: s, mail: m, id: b.newID(), deferrals: b.deferrals,
 		log: b.log.With("session", s.ID),
 	}, nil
 }
@@ -34,6 +34,9 @@ func (b *Bridge) Mail(_ context.Context, s inbound.Session, m inbound.Mail) (inb
 // RFC 5321 3.3, each a step of the pipeline.
 type transaction struct {
 	parts      *parts
+	examiner   *examiner
+	deliverer  *delivery.Deliverer
+	stored     *stored // nil for a message that comes from a sender
 	session    inbound.Session
 	mail       inbound.Mail
 	id         string
@@ -79,7 +82,7 @@ func (t *transaction) Rcpt(_ context.Context, forwardPath inbound.Path) error {
 func (t *transaction) Data(ctx context.Context, data *inbound.MailData) inbound.Answer {
 	began := time.Now()
 	looking, done := context.WithTimeout(ctx, t.parts.budget/2) // the rest is for the sinks
-	m, err := t.parts.examine(looking, t.session, t.mail, data)
+	m, err := t.examiner.examine(looking, t.session, t.mail, data)
 	done()
 	m.Waiting = began
 	if err == nil && inLoop(m.Message, t.parts.hostname) {
@@ -95,7 +98,7 @@ func (t *transaction) Data(ctx context.Context, data *inbound.MailData) inbound.
 		if t.mail.LMTP() {
 			m.Each = t.recipients
 		}
-		answer = t.parts.deliverer.Deliver(ctx, m, t.orders())
+		answer = t.deliverer.Deliver(ctx, m, t.orders())
 	}
 	t.parts.metrics.TransactionAnswered(answer.Reply().Class())
 	t.logAnswer(m, answer, time.Since(began), t.deferrals.note(m, t.recipients, answer, time.Now()))
@@ -129,11 +132,15 @@ func inLoop(m *message.Message, hostname string) bool {
 func (t *transaction) orders() []delivery.Order {
 	var orders []delivery.Order
 	for _, g := range groupByRoute(t.matches) {
-		orders = append(orders, delivery.Order{
+		o := delivery.Order{
 			Route: g.rule.Name, Recipients: g.recipients,
 			Required: t.parts.sinksNamed(g.rule.Deliver),
 			Optional: t.parts.sinksNamed(g.rule.Optional), Deduplicate: !g.rule.Repeat,
-		})
+		}
+		if t.stored != nil {
+			t.stored.watch(&o)
+		}
+		orders = append(orders, o)
 	}
 	return orders
 }

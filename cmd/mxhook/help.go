@@ -11,13 +11,13 @@ import (
 
 // isLater tells whether name is a command that a later version will have.
 func isLater(name string) bool {
-	return slices.Contains([]string{"replay", "doctor"}, name)
+	return name == "doctor"
 }
 
 func printHelp(w io.Writer) {
 	fmt.Fprint(w, "mxhook turns inbound mail into webhooks.\n\nUsage: mxhook COMMAND [flags]\n\n")
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  %-22s%s\n", c.name+" "+c.argument, c.summary)
+		fmt.Fprintf(w, "  %-25s%s\n", c.name+" "+c.argument, c.summary)
 	}
 	fmt.Fprint(w, "\n`mxhook help COMMAND` lists a command's flags.\n")
 }

@@ -43,6 +43,7 @@ func commands() []command {
 		{"explain", "RCPT…", "tell which route each recipient takes and why", runExplain},
 		{"inspect", "FILE.eml", "print what a sink would be sent for a message", runInspect},
 		{"send", "FILE.eml", "send a message over SMTP", runSend},
+		{"replay", "[ID… | FILE.eml]", "list, show, put back and drop the events of the spool; deliver a stored message", runReplay},
 		{"schema", "", "print the JSON Schema of the payload", runSchema},
 		{"hash-password", "", "read a password, print the hash for a listener's users", runHashPassword},
 		{"version", "", "print version, commit and Go version", runVersion},

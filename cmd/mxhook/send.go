@@ -112,6 +112,12 @@ func freshen(content []byte, now time.Time, unique string) []byte {
 // readMessage reads a message file, or standard input for "-", and makes its line
 // ends CRLF when it has bare LF.
 func readMessage(t *terminal, file string) ([]byte, error) {
+	content, err := readFile(t, file)
+	return withCRLF(content), err
+}
+
+// readFile reads a file of at most maxFile octets, or standard input for "-".
+func readFile(t *terminal, file string) ([]byte, error) {
 	in := t.stdin
 	if file != "-" {
 		f, err := os.Open(file)
@@ -128,7 +134,7 @@ func readMessage(t *terminal, file string) ([]byte, error) {
 	if len(content) > maxFile {
 		return nil, fmt.Errorf("%s is larger than %d octets", file, maxFile)
 	}
-	return withCRLF(content), nil
+	return content, nil
 }
 
 // withCRLF returns p with every bare LF made CRLF.

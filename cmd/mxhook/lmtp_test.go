@@ -144,7 +144,10 @@ func TestLMTPRepliesAreEachRecipientsOwn(t *testing.T) {
 				t.Errorf("%s: reply %d: %q, want %q", good, i, got[i], want[i])
 			}
 		}
-		a.next(t)
+		id := a.next(t).Header.Get("webhook-id")
+		if log := b.log.String(); !strings.Contains(log, `"replies":["550 5.7.1 refused by the destination","250 2.0.0 OK `+id+`","451 4.4.5 `) {
+			t.Errorf("%s: the log does not tell each reply:\n%s", good, log)
+		}
 		if len(a.got) > 0 {
 			t.Errorf("%s: a recipient that was named twice was delivered twice", good)
 		}

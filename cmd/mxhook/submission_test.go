@@ -117,6 +117,9 @@ func TestSubmission(t *testing.T) {
 	if v := p.Authentication; v.SPF.Result != "none" || v.SPF.Reason != "authenticated submission" || v.IPRev.Result != "none" {
 		t.Errorf("verdicts of the user's address: %+v", v)
 	}
+	if !strings.Contains(b.log.String(), `"user":"scanner","transaction"`) {
+		t.Error("the log does not name the user of the message")
+	}
 	if len(a.got) > 0 || strings.Contains(b.log.String(), "sesame") {
 		t.Error("more was delivered than was sent, or a password is logged")
 	}

@@ -189,6 +189,16 @@ func (t *transaction) logAnswer(m delivery.Mail, a inbound.Answer, took time.Dur
 	if !since.IsZero() {
 		log = log.With("deferred_since", since.UTC())
 	}
+	if t.session.User != "" {
+		log = log.With("user", t.session.User)
+	}
+	if a.Recipients != nil { // what each was told; reply is what became of the message as a whole
+		replies := make([]string, len(a.Recipients))
+		for i, r := range a.Recipients {
+			replies[i] = r.Reply().String()
+		}
+		log = log.With("replies", replies)
+	}
 	log.Log(context.Background(), level, event,
 		"transaction", t.id, "reply", a.Reply().String(), "remote_ip", t.session.RemoteIP,
 		"reverse_path", t.mail.ReversePath.String(), "recipients", len(t.recipients),

@@ -62,6 +62,26 @@ func TestAfterAStallNothingRuns(t *testing.T) {
 	}
 }
 
+// The same over real sockets and TLS, where the 421 must get through after a read that
+// timed out. Time is real here.
+func TestAfterAStallNothingRunsOverTLS(t *testing.T) {
+	for _, data := range []string{"DATA\r\n", "BDAT 10000 LAST\r\n", "BDAT 3\r\nxxx"} {
+		r := start(t, func(c *Config) { c.Limits.CommandTime = 200 * time.Millisecond })
+		c := r.dial().hello().startTLS().envelope().send(data + "Subject: x\r\n")
+		if !strings.HasSuffix(data, "LAST\r\n") {
+			c.want("", map[bool]string{true: "354 ", false: "250 2.0.0 chunk"}[strings.HasPrefix(data, "DATA")])
+		}
+		if strings.HasSuffix(data, "xxx") {
+			c.want("", "500 ") // what follows a chunk is a command
+		}
+		c.want("", "421 4.4.2 timed out").send("RSET\r\n" + smuggled)
+		c.want("", "EOF")
+		if n, _ := r.h.count(); n != 0 {
+			t.Errorf("%q: %d messages", data, n)
+		}
+	}
+}
+
 func TestASteadySlowBodyIsTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, stop := startPiped(t, func(c *Config) { c.Limits.CommandTime = 10 * time.Second })

@@ -90,6 +90,7 @@ func (d *demo) startBridge() error {
 			return fmt.Errorf("%s", p)
 		}
 	}
+	c.Limits.DiskReserve = 0 // what the demo writes is small, and gone at its end
 	d.title("The configuration")
 	d.say(strings.ReplaceAll(strings.TrimSpace(text), d.receiver.secret, "whsec_…"))
 	b, err := bridge.New(c, bridge.Options{Log: slog.New(slog.DiscardHandler), Resolver: d.sender.zone, Version: "demo"})

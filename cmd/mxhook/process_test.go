@@ -170,6 +170,9 @@ func rewrite(t *testing.T, path, url, extra string) {
 	if !strings.Contains(extra, "delivery:") {
 		extra += "delivery: {ledger: 0}\n" // the same message is sent again and again
 	}
+	if !strings.Contains(extra, "limits:") {
+		extra += "limits: {disk_reserve: 0}\n" // a full disk of the machine is no fault of ours
+	}
 	text := fmt.Sprintf(`hostname: mx.in.example
 state: %q
 log: {format: json}
@@ -252,7 +255,7 @@ func TestSIGHUPTakesAGoodConfigurationAndKeepsTheOldForAFaultyOne(t *testing.T) 
 	send()
 	before.next(t)
 
-	rewrite(t, path, after.URL, "limits: {recipients: 7}\n")
+	rewrite(t, path, after.URL, "limits: {recipients: 7, disk_reserve: 0}\n")
 	p.signal(t, syscall.SIGHUP)
 	if key := p.await(t, "a change needs a restart")["key"]; key != "limits" {
 		t.Errorf("the key that needs a restart is %v", key)

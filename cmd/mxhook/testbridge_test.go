@@ -128,6 +128,9 @@ func startBridgeIn(t testing.TB, state, yaml string, options ...func(*bridge.Opt
 	if !strings.Contains(yaml, "ledger:") {
 		c.Delivery.Ledger = 0
 	}
+	if !strings.Contains(yaml, "disk_reserve:") {
+		c.Limits.DiskReserve = 0 // a full disk of the machine is no fault of ours
+	}
 	zone, err := dns.ParseZone(testZone)
 	if err != nil {
 		t.Fatal(err)

@@ -137,6 +137,10 @@ func (c *conn) admit(cmd command) *status.Condition {
 		case !c.srv.limiter.messages.allow(c.session.RemoteIP, time.Now()):
 			return status.TooManyMessages
 		}
+		if err := c.srv.cfg.Store.Admit(cmd.mail.DeclaredSize); err != nil {
+			c.log.Warn("no room for a message", "size", cmd.mail.DeclaredSize, "error", err)
+			return status.NoStorage
+		}
 	case "RCPT":
 		if c.accepted >= c.srv.cfg.Limits.Recipients {
 			return status.TooManyRecipients

@@ -132,7 +132,12 @@ func (s *Server) pause(d time.Duration) {
 // accept counts a connection and starts it, or turns it away.
 func (s *Server) accept(nc net.Conn) {
 	c := newConn(s, nc, addrPort(nc.RemoteAddr()))
-	if refused := s.limiter.enter(); refused != nil {
+	refused := s.limiter.enter()
+	if refused == nil && s.cfg.Store.Exhausted() {
+		s.limiter.leave()
+		refused = status.TooManyConnections
+	}
+	if refused != nil {
 		c.refused(refused)
 		s.turnAway(nc, refused)
 		return

@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -78,11 +77,12 @@ type listener struct {
 // spool in it, which Stop closes, or a Start that fails. The error names what can't be built.
 func New(c *config.Config, o Options) (*Bridge, error) {
 	b := &Bridge{options: o, log: o.Log, config: c}
-	temporary := filepath.Join(c.State, "tmp")
-	if err := os.MkdirAll(temporary, 0o700); err != nil {
+	b.store = inbound.NewBoundedStore(inbound.StoreConfig{
+		Dir: filepath.Join(c.State, "tmp"), Threshold: memoryThreshold, Memory: c.Limits.Memory, Reserve: c.Limits.DiskReserve,
+	})
+	if err := b.store.Prepare(); err != nil {
 		return nil, fmt.Errorf("state: %w", err)
 	}
-	b.store = inbound.NewStore(temporary, memoryThreshold)
 	b.metrics = metrics.New(o.Version, o.Commit, runtime.Version(), b.store.InMemory)
 	b.circuits = b.newCircuits()
 	b.deferrals = newDeferrals()
@@ -133,6 +133,9 @@ func (b *Bridge) Start() error {
 	}
 	b.spool.Start()
 	b.ready.Store(true)
+	if err := b.store.Admit(0); err != nil {
+		b.log.Warn("no mail is taken until there is room (452 4.3.1): make room on the disk, or lower limits.disk_reserve", "error", err)
+	}
 	return nil
 }
 

@@ -68,7 +68,9 @@ type Limits struct {
 	Recipients       int   // of a transaction
 	Connections      int
 	ConnectionsPerIP int
-	MessagesPerIP    int // a minute; 0 is no limit
+	MessagesPerIP    int   // a minute; 0 is no limit
+	Memory           int64 // octets of messages
+	DiskReserve      int64 // octets that stay free
 	CommandTime      time.Duration
 	MinRate          int64 // octets a second
 	TransactionTime  time.Duration

@@ -198,6 +198,8 @@ func (d *decoder) limits(top *section) Limits {
 		Connections:      int(s.number("connections")),
 		ConnectionsPerIP: int(s.number("connections_per_ip")),
 		MessagesPerIP:    int(s.number("messages_per_ip")),
+		Memory:           s.size("memory"),
+		DiskReserve:      s.size("disk_reserve"),
 		CommandTime:      time.Duration(s.duration("command_time")),
 		MinRate:          s.number("min_rate"),
 		TransactionTime:  time.Duration(s.duration("transaction_time")),

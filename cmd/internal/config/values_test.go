@@ -45,7 +45,7 @@ func TestSmallestFileHasTheDefaults(t *testing.T) {
 		Log:       Log{Level: "info"},
 		Listeners: []Listener{{Address: ":25", Kind: "mx", TLS: TLS{Mode: "none"}}},
 		Limits: Limits{MessageSize: 25 << 20, Recipients: 100, Connections: 1000, ConnectionsPerIP: 50,
-			CommandTime: 5 * time.Minute, MinRate: 500, TransactionTime: time.Hour, Errors: 20},
+			Memory: 256 << 20, DiskReserve: 1 << 30, CommandTime: 5 * time.Minute, MinRate: 500, TransactionTime: time.Hour, Errors: 20},
 		Verify:   Verify{Timeout: 10 * time.Second},
 		Delivery: Delivery{Budget: 30 * time.Second, Ledger: 192 * time.Hour},
 		Spool:    Spool{MaxBytes: 10 << 30, MaxAge: 72 * time.Hour},

@@ -89,10 +89,6 @@ func TestManyLargeMessagesKeepTheMemoryBudget(t *testing.T) {
 				t.Fatal(err)
 			}
 			p := startProcess(t, path)
-			go func() {
-				for range p.log {
-				}
-			}()
 			idle := residentPeak(t, p.cmd.Process.Pid)
 			began := time.Now()
 			var senders sync.WaitGroup

@@ -227,7 +227,7 @@ func TestMailLoop(t *testing.T) {
 func TestLargeMessageGoesThroughAFileAndLeavesNone(t *testing.T) {
 	a := startApp(t)
 	state := t.TempDir()
-	b := startBridgeIn(t, state, strings.ReplaceAll(interopConfig, "%URL%", a.URL))
+	b := startBridgeIn(t, state, strings.ReplaceAll(interopConfig, "%URL%", a.URL)+"limits: {memory: 1MiB}\n")
 	big := append([]byte("Message-ID: <big@sender.example>\r\n"), benchMessage(5<<20)...)
 	if got := b.send(t, "ann@sender.example", "support@in.example", big); !strings.HasPrefix(got, "250 ") {
 		t.Fatal(got)
@@ -245,7 +245,7 @@ func TestLargeMessageGoesThroughAFileAndLeavesNone(t *testing.T) {
 	if got := b.send(t, "ann@sender.example", "support@in.example", big); !strings.HasPrefix(got, "250 ") {
 		t.Errorf("without the folder: %q", got)
 	}
-	// When the file can't be written, the sender keeps the message.
+	// When the file can't be written and there is no memory for it, the sender keeps the message.
 	if err := os.RemoveAll(filepath.Join(state, "tmp")); err != nil {
 		t.Fatal(err)
 	}

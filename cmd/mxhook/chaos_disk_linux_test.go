@@ -58,6 +58,7 @@ func fill(t testing.TB, dir string) (filler string) {
 const diskConfig = `
 hostname: mx.in.example
 delivery: {ledger: 1h, budget: 20s}
+limits: {memory: 1MiB} # or memory would take what the disk does not
 sinks:
   app: {type: webhook, url: %q}
   fussy: {type: webhook, url: %q}

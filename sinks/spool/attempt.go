@@ -242,13 +242,18 @@ func (s *Spool) refuse(e *event, r record, o sinks.Outcome) {
 func (s *Spool) buryWaiting(e *event, r record) error {
 	release := s.hold(e.id)
 	defer release()
-	if err := s.exhume(e.id); err != nil { // an older one of the same id
-		return err
+	s.mu.Lock()
+	_, older := s.dead[e.id]
+	s.mu.Unlock()
+	if older {
+		if err := s.exhume(e.id); err != nil {
+			return err
+		}
 	}
 	return s.bury(e.id, r, func() (string, error) {
 		name, err := s.linked(e.batch.file(".eml"), deadFolder)
-		if missing(err) {
-			return "", nil
+		if missing(err) { // there is nothing to keep but the record
+			return s.write(deadFolder, func(io.Writer) error { return nil })
 		}
 		return name, err
 	}, false)

@@ -158,7 +158,7 @@ func (r *record) event(data *inbound.MailData) (*sinks.Event, error) {
 	for _, to := range r.Envelope.Recipients {
 		e.Recipients = append(e.Recipients, sinks.Recipient{Path: inbound.Path(to.Address), Canonical: to.Canonical, Captures: to.Captures})
 	}
-	if len(e.Recipients) == 0 || e.ID == "" {
+	if len(e.Recipients) == 0 || e.ID == "" || e.ReceivedAt.IsZero() { // the last: its facts were lost before it was buried
 		return nil, errRecord
 	}
 	at := int64(0)

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -83,7 +84,7 @@ func (s *Spool) hold(id string) (release func()) {
 }
 
 // bury writes a dead event; message makes the file of its bytes under a temporary
-// name, and returns "" where there are none. bounded says whether it counts against
+// name. bounded says whether it counts against
 // the bound: what moves from waiting to dead doesn't. After an error it is not there.
 func (s *Spool) bury(id string, r record, message func() (string, error), bounded bool) error {
 	r.BuriedAt = time.Now().UTC()
@@ -125,7 +126,7 @@ func (s *Spool) writeDead(id string, text []byte, message func() (string, error)
 		_, err := w.Write(text)
 		return err
 	})
-	if err == nil && eml != "" {
+	if err == nil {
 		err = s.files.Rename(eml, deadFile(id, ".eml"))
 	}
 	if err == nil {
@@ -163,21 +164,27 @@ func (s *Spool) linked(from, folder string) (string, error) {
 	})
 }
 
-// exhume removes the files of dead events, the record first, and forgets them.
-func (s *Spool) exhume(ids ...string) (first error) {
+// exhume removes dead events for good and forgets them: the record first, so that a
+// crash never leaves one without its bytes.
+func (s *Spool) exhume(ids ...string) error {
+	var err error
 	for _, id := range ids {
-		if err := s.remove(deadFile(id, ".json"), deadFile(id, ".eml")); err != nil {
-			if first == nil {
-				first = err
-			}
-			continue
-		}
+		err = cmp.Or(err, s.remove(deadFile(id, ".json")))
+	}
+	if err == nil && len(ids) > 0 {
+		err = s.deads.wait()
+	}
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		s.remove(deadFile(id, ".eml")) // without its record it is litter, which the next start removes
 		s.mu.Lock()
 		s.bytes -= s.dead[id]
 		delete(s.dead, id)
 		s.mu.Unlock()
 	}
-	return first
+	return nil
 }
 
 // supersede removes dead events whose ids wait again. Where that fails, the next start
@@ -230,6 +237,9 @@ func (s *Spool) read(name string) ([]byte, error) {
 
 // deadID returns the item id of a dead event's file.
 func deadID(name, suffix string) (string, bool) {
+	if suffix != ".json" && suffix != ".eml" {
+		return "", false
+	}
 	name, ok := strings.CutSuffix(name, suffix)
 	if !ok || strings.HasPrefix(name, tempPrefix) {
 		return "", false

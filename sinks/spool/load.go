@@ -70,20 +70,20 @@ func (s *Spool) loadDead() error {
 		sizes[f.Name] = f.Size
 	}
 	for name, size := range sizes {
-		switch id, ok := deadID(name, ".json"); {
-		case ok:
-			size += sizes[strings.TrimSuffix(name, ".json")+".eml"]
-			s.dead[id] = size
-			s.bytes += size
+		base, suffix := cutSuffix(name)
+		id, ok := deadID(name, suffix)
+		octets, whole := sizes[base+map[string]string{".json": ".eml", ".eml": ".json"}[suffix]]
+		switch {
 		case isTemporary(name):
 			s.files.Remove(deadFolder + "/" + name)
-		default:
-			if _, orphan := deadID(name, ".eml"); orphan {
-				if _, whole := sizes[strings.TrimSuffix(name, ".eml")+".json"]; !whole {
-					s.log.Warn("half a dead event removed, nobody was told that it is kept", "file", name)
-					s.files.Remove(deadFolder + "/" + name)
-				}
-			}
+		case !ok:
+			// A person's.
+		case !whole:
+			s.log.Warn("half a dead event removed, nobody was told that it is kept, or it was removed", "file", name)
+			s.files.Remove(deadFolder + "/" + name)
+		case suffix == ".json":
+			s.dead[id] = size + octets
+			s.bytes += s.dead[id]
 		}
 	}
 	return nil
@@ -257,7 +257,8 @@ func (s *Spool) loadBatch(l *loaded) (waits []waiter) {
 
 // removeDead removes a dead event that waits again. s.mu is held.
 func (s *Spool) removeDead(id string) {
-	if s.remove(deadFile(id, ".json"), deadFile(id, ".eml")) == nil {
+	if s.remove(deadFile(id, ".json")) == nil && s.files.Sync(deadFolder) == nil {
+		s.remove(deadFile(id, ".eml"))
 		s.bytes -= s.dead[id]
 		delete(s.dead, id)
 	}

@@ -255,9 +255,6 @@ func (s *Spool) replay(id string) error {
 		return err
 	}
 	s.log.Info("dead event put back", "event", r.ID, "sink", r.Sink)
-	if err := s.exhume(id); err != nil {
-		s.log.Warn("dead event not removed though it waits again", "event", r.ID, "sink", r.Sink)
-	}
 	return nil
 }
 
@@ -297,6 +294,7 @@ func (s *Spool) revive(id string, r record) error {
 		return err
 	}
 	s.count(b.bytes)
+	s.supersede([]string{id}) // before an attempt can bury it anew
 	s.enter(b, h)
 	return nil
 }
@@ -337,7 +335,7 @@ func (s *Spool) drop(id string) error {
 		return err
 	}
 	s.log.Warn("dead event dropped", "id", id)
-	return s.deads.wait()
+	return nil
 }
 
 // takeWaiting returns a waiting event that is to be dropped by the caller; nil when

@@ -99,8 +99,8 @@ func (s *Spool) put(entries []Entry) error {
 	}
 	b.bytes = need
 	s.storage.well(s.log)
+	s.supersede(dead) // before an attempt can bury it anew
 	s.enter(b, h)
-	s.supersede(dead)
 	return nil
 }
 

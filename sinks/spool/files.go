@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"mxhook/sinks/durable"
 )
@@ -80,16 +81,16 @@ func (d folder) List(name string) ([]Listed, error) {
 		return nil, errNotFolder
 	}
 	entries, err := f.ReadDir(-1)
-	list := make([]Listed, 0, len(entries))
-	for _, e := range entries {
-		if !e.Type().IsRegular() {
-			continue
+	list := make([]Listed, len(entries))
+	each(len(entries), func(i int) {
+		if !entries[i].Type().IsRegular() {
+			return
 		}
-		if info, err := e.Info(); err == nil { // gone meanwhile otherwise
-			list = append(list, Listed{Name: e.Name(), Size: info.Size()})
+		if info, err := entries[i].Info(); err == nil { // gone meanwhile otherwise
+			list[i] = Listed{Name: entries[i].Name(), Size: info.Size()}
 		}
-	}
-	return list, err
+	})
+	return slices.DeleteFunc(list, func(l Listed) bool { return l.Name == "" }), err
 }
 
 type content struct{ *os.File }

@@ -149,9 +149,12 @@ func cutSuffix(name string) (base, suffix string) {
 
 // readHeads reads heads and logs, several at a time.
 func (s *Spool) readHeads(batches []*loaded) {
+	buffers := sync.Pool{New: func() any { return new([4096]byte) }}
 	each(len(batches), func(i int) {
 		l := batches[i]
-		l.head, l.err = s.readHead(l.batch)
+		buffer := buffers.Get().(*[4096]byte)
+		l.head, l.err = s.readHead(l.batch, buffer[:])
+		buffers.Put(buffer)
 		if l.err == nil && l.log != nil {
 			l.log = s.readLog(l.batch)
 		}
@@ -172,14 +175,13 @@ func each(n int, do func(i int)) {
 	wg.Wait()
 }
 
-// readHead reads the first line of a batch's record.
-func (s *Spool) readHead(b *batch) (h head, err error) {
+// readHead reads the first line of a batch's record, with the help of buffer.
+func (s *Spool) readHead(b *batch, buffer []byte) (h head, err error) {
 	f, err := s.files.Open(b.file(".json"))
 	if err != nil {
 		return h, err
 	}
 	defer f.Close()
-	buffer := make([]byte, 4096)
 	n, err := f.ReadAt(buffer, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return h, err

@@ -22,7 +22,7 @@ func runReplay(ctx context.Context, t *terminal, args []string) int {
 	f.BoolVar(&r.list, "list", false, "list what the spool holds")
 	f.BoolVar(&r.all, "all", false, "put all back: every dead event is tried again, every waiting one is due now")
 	f.StringVar(&r.state, "state", "", "with --list and --all: only those of this `STATE`, waiting or dead")
-	f.StringVar(&r.sink, "sink", "", "with --list and --all: only those of this sink, a `NAME`")
+	f.StringVar(&r.sink, "sink", "", "with --list and --all: only those for the sink `NAME`")
 	f.BoolVar(&r.show, "show", false, "show all facts of the events that an ID names")
 	f.BoolVar(&r.raw, "raw", false, "with --show: the message itself, as it was received")
 	f.BoolVar(&r.drop, "drop", false, "drop the events that the IDs name, for good; nobody gets them")

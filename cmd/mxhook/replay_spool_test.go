@@ -264,3 +264,58 @@ routes: [{recipient: "@in.example", deliver: [app, disk]}]
 		}
 	}
 }
+
+// TestKill9WhileEventsArePutBack kills the process in the middle, and puts back what is
+// left after the next start.
+func TestKill9WhileEventsArePutBack(t *testing.T) {
+	const events, before = 60, 20
+	a := startApp(t)
+	config := deadConfig(t, a)
+	p := startProcess(t, config)
+	a.set(answering(http.StatusNotAcceptable))
+	for n := range events {
+		m := mailing{server: p.smtp, helo: "mail.sender.example", from: "ann@sender.example", rcpts: []string{"one@in.example"}}
+		message := strings.NewReplacer("stored@", fmt.Sprint("stored", n, "@"), "\n", "\r\n").Replace(storedMessage)
+		if _, err := m.send(t.Context(), strings.NewReader(message)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := map[string]bool{}
+	for _, i := range listed(t, config) {
+		want[i.Event] = true
+	}
+	var mu sync.Mutex
+	got, requests, enough := map[string]int{}, 0, make(chan bool)
+	a.set(func(_ http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		mu.Lock()
+		defer mu.Unlock()
+		got[r.Header.Get("webhook-id")]++
+		if requests++; requests == before {
+			close(enough)
+		}
+	})
+	asked := make(chan result, 1)
+	go func() { asked <- replayIn(t, config, "--all") }()
+	<-enough
+	p.cmd.Process.Kill()
+	p.exited(t)
+	<-asked // its status says whether it was answered before the kill
+
+	startProcess(t, config)
+	if again := replayIn(t, config, "--all"); again.status != exitGood {
+		t.Errorf("%+v", again)
+	}
+	awaitEmpty(t, config)
+	mu.Lock()
+	defer mu.Unlock()
+	for id := range want {
+		if got[id] == 0 {
+			t.Errorf("%s never came", id)
+		}
+	}
+	if len(want) != events || len(got) != events {
+		t.Errorf("%d events were dead and %d came", len(want), len(got))
+	}
+	t.Logf("%d events in %d requests", events, requests)
+}

@@ -27,8 +27,8 @@ import (
 // Operations are what an operator can ask of a bridge. An implementation is safe for
 // concurrent use.
 type Operations interface {
-	// List yields what the spool holds, what came first at the beginning. An error of
-	// yield ends it and is returned.
+	// List yields what the spool holds, dead events and then waiting ones, each the
+	// oldest first. An error of yield ends it and is returned.
 	List(ctx context.Context, f Filter, yield func(spool.Item) error) error
 	// Show returns the events of a name: "msg_….SINK", or "msg_…" for all of that id.
 	Show(ctx context.Context, name string) ([]Shown, error)

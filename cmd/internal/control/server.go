@@ -19,8 +19,8 @@ const (
 	maxRequest  = 4 << 20   // octets of a request but a message's: 50,000 names
 	maxQuery    = 256 << 10 // octets of a request's line and header: a hundred recipients
 	requestTime = 30 * time.Second
-	uploadTime  = 10 * time.Minute
-	answerTime  = time.Minute // for as much of an answer as is written at once
+	uploadTime  = 20 * time.Minute // for a message and its delivery, or a change of many events
+	answerTime  = time.Minute      // for as much of an answer as is written at once
 )
 
 // Server answers Clients in the name of a bridge.

@@ -29,7 +29,7 @@ const maxFiles = "MXHOOK_TEST_MAX_FILES"
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		if n, err := strconv.ParseUint(os.Getenv(maxFiles), 10, 64); err == nil {
-			if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: n, Max: n}); err != nil {
+			if err := limitFiles(n); err != nil {
 				panic(err)
 			}
 		}

@@ -8,7 +8,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -96,6 +99,41 @@ func TestAThousandSlowClientsAndAHarvester(t *testing.T) {
 	}
 	t.Logf("gone after %v; %d good transactions, median %v, 99th percentile %v; memory idle %d, %d, %d KiB, after %d KiB",
 		took, len(times), times[len(times)/2], times[len(times)*99/100], idle>>10, early>>10, late>>10, memory()>>10)
+}
+
+// outOfFiles is a listener whose Accept fails like one of a process without descriptors.
+type outOfFiles struct {
+	*pipeListener
+	asked atomic.Int32
+}
+
+func (l *outOfFiles) Accept() (net.Conn, error) {
+	select {
+	case <-l.done:
+		return nil, net.ErrClosed
+	default:
+		l.asked.Add(1)
+		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
+	}
+}
+
+func TestAcceptWithoutDescriptorsDoesNotSpin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Config{Hostname: "mx.test"})
+		ln := &outOfFiles{pipeListener: newPipeListener()}
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(ln) }()
+		time.Sleep(10 * time.Second)
+		if n := ln.asked.Load(); n < 90 || n > 110 {
+			t.Errorf("Accept was tried %d times in 10 seconds", n)
+		}
+		if err := s.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // memory returns the octets of heap and stacks that are in use.

@@ -140,7 +140,7 @@ func (b *Bridge) Start() error {
 }
 
 func (b *Bridge) listen() error {
-	limiter := smtpd.NewLimiter(b.config.Limits.Connections, b.config.Limits.ConnectionsPerIP, b.config.Limits.MessagesPerIP)
+	limiter := smtpd.NewLimiter(b.connections(), b.config.Limits.ConnectionsPerIP, b.config.Limits.MessagesPerIP)
 	for _, lc := range b.config.Listeners {
 		tlsConfig, err := serverTLS(lc.TLS)
 		if err != nil {

@@ -81,7 +81,7 @@ var keys = []key{
 
 	{section: "limits", name: "message_size", kind: kindSize, byDefault: "25MiB", min: 1, max: 2 * gib},
 	{section: "limits", name: "recipients", kind: kindNumber, byDefault: "100", min: 1, max: 100_000, text: "of one transaction"},
-	{section: "limits", name: "connections", kind: kindNumber, byDefault: "1000", min: 1, max: 1_000_000},
+	{section: "limits", name: "connections", kind: kindNumber, byDefault: "1000", min: 1, max: 1_000_000, text: "fewer when the process may not have so many files open"},
 	{section: "limits", name: "connections_per_ip", kind: kindNumber, byDefault: "50", min: 1, max: 1_000_000, text: "from one IPv4 address or IPv6 /64"},
 	{section: "limits", name: "messages_per_ip", kind: kindNumber, byDefault: "0", max: 1_000_000, text: "that one of those begins in a minute; 0 is no limit"},
 	{section: "limits", name: "memory", kind: kindSize, byDefault: "256MiB", min: mib, max: 1 << 50, text: "message bytes in memory over all sessions; beyond it they go to files under state/tmp, as messages over 1MiB always do while the disk takes them"},

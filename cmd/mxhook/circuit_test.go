@@ -94,9 +94,9 @@ func (c *circuits) open(t *testing.T, a *app, rcpt string) {
 type dialogue struct{ *textproto.Conn }
 
 // begin opens a session and a transaction.
-func (c *circuits) begin(t *testing.T) dialogue {
+func (r *running) begin(t *testing.T) dialogue {
 	t.Helper()
-	conn, err := net.DialTimeout("tcp", c.smtp, patience)
+	conn, err := net.DialTimeout("tcp", r.smtp, patience)
 	if err != nil {
 		t.Fatal(err)
 	}

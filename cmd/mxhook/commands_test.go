@@ -95,7 +95,7 @@ sinks:
   app: {type: webhook, url: "https://app.example.com/", secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqr", timeout: 5}
 routes:
   - {recipient: "@in.example.com", deliver: [archive]}
-  - {recipient: "a@other.example", deliver: [app], mode: spool}
+  - {recipient: "a@other.example", deliver: [app], when: {dmarc: [pass]}}
 `)
 	got := runCommand(t, "", "check", "--config", file)
 	place := regexp.MustCompile(`^` + regexp.QuoteMeta(file) + `:\d+:\d+: \S`)
@@ -129,11 +129,16 @@ func TestCheckOfAGoodConfiguration(t *testing.T) {
 }
 
 func TestExplain(t *testing.T) {
-	file := writeFile(t, "mxhook.yaml", goodConfig)
+	file := writeFile(t, "mxhook.yaml", strings.Replace(goodConfig, "routes:\n", `routes:
+  - {name: slow, recipient: "slow@in.example.com", deliver: [app], mode: spool}
+  - {name: patient, recipient: "patient@in.example.com", deliver: [app], spill_after: 4h}
+`, 1))
 	for rcpt, want := range map[string]string{
 		"Support+A7@IN.example.com": `=> route tickets, delivered to app, ticket="A7"`,
 		"old@in.example.com":        "=> refused: 550 5.1.6 the mailbox has moved",
 		"any@in.example.com":        "=> route rest, delivered to app",
+		"slow@in.example.com":       "=> route slow, delivered to app by the spool\n",
+		"patient@in.example.com":    "=> route patient, delivered to app, by the spool after 4h0m0s of deferrals\n",
 		"any@elsewhere.example":     "=> refused: 550 5.7.1 ",
 		"not an address":            "501 5.1.3",
 	} {

@@ -74,6 +74,12 @@ func describeMatch(m routing.Match) string {
 	} else {
 		s += ", delivered to " + strings.Join(m.Rule.Deliver, ", ")
 	}
+	switch {
+	case m.Rule.Spool:
+		s += " by the spool"
+	case m.Rule.SpillAfter > 0:
+		s += fmt.Sprintf(", by the spool after %s of deferrals", m.Rule.SpillAfter)
+	}
 	if len(m.Rule.Optional) > 0 {
 		s += ", optionally to " + strings.Join(m.Rule.Optional, ", ")
 	}

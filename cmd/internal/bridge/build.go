@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -33,6 +34,7 @@ type parts struct {
 	deliverer *delivery.Deliverer
 	ledger    *ledger.Ledger // nil when it is off
 	spool     *spool.Spool
+	spools    bool          // a route has mode: spool
 	budget    time.Duration // how long a sender waits after the final dot
 	metrics   *metrics.Metrics
 	circuits  *circuit.Set
@@ -72,6 +74,7 @@ func (b *Bridge) build(c *config.Config) (*parts, error) {
 		}
 		p.sinks[sc.Name] = s
 	}
+	p.spools = slices.ContainsFunc(c.Routes, func(r routing.Rule) bool { return r.Spool })
 	p.users.Store(1)
 	b.retired.Add(1)
 	p.close = func() {
@@ -148,6 +151,20 @@ func (p *parts) sinksNamed(names []string) []sinks.Sink {
 		}
 	}
 	return list
+}
+
+// usable returns why no message can be taken now: the ledger, or the spool where a
+// route needs it for each message, can't be written. The error wraps status.NoStorage.
+func (p *parts) usable() error {
+	if p.ledger != nil {
+		if err := p.ledger.Usable(); err != nil {
+			return err
+		}
+	}
+	if p.spools {
+		return p.spool.Usable()
+	}
+	return nil
 }
 
 // release ends one use.

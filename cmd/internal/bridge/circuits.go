@@ -38,9 +38,9 @@ func (b *Bridge) configureCircuits(c *config.Config) {
 }
 
 // needs returns the sinks without which a recipient of the route can't be told yes: none
-// where the route delivers nowhere.
+// where the route delivers nowhere, or to the spool, also after a time.
 func needs(r *routing.Rule) []string {
-	if r.Discard {
+	if r.Discard || r.Spool || r.SpillAfter > 0 {
 		return nil
 	}
 	return r.Deliver

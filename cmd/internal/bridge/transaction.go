@@ -18,11 +18,9 @@ import (
 // Mail begins a transaction with the configuration of this moment.
 func (b *Bridge) Mail(_ context.Context, s inbound.Session, m inbound.Mail) (inbound.Transaction, error) {
 	p := b.acquire()
-	if p.ledger != nil {
-		if err := p.ledger.Usable(); err != nil {
-			p.release()
-			return nil, err
-		}
+	if err := p.usable(); err != nil {
+		p.release()
+		return nil, err
 	}
 	return &transaction{
 		parts: p, examiner: &p.examiner, deliverer: p.deliverer, session: s, mail: m, id: b.newID(), deferrals: b.deferrals,
@@ -136,6 +134,7 @@ func (t *transaction) orders() []delivery.Order {
 			Route: g.rule.Name, Recipients: g.recipients,
 			Required: t.parts.sinksNamed(g.rule.Deliver),
 			Optional: t.parts.sinksNamed(g.rule.Optional), Deduplicate: !g.rule.Repeat,
+			Spool: g.rule.Spool, SpillAfter: g.rule.SpillAfter,
 		}
 		if t.stored != nil {
 			t.stored.watch(&o)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -20,7 +21,7 @@ type route struct {
 	lists   map[string][]scalar // the elements of recipient, sender and domains
 }
 
-func (d *decoder) routes(top *section, sinks *sinkSet, hostname string) []routing.Rule {
+func (d *decoder) routes(top *section, sinks *sinkSet, hostname string, ledger time.Duration) []routing.Rule {
 	if !top.has("routes") {
 		d.fault(top.place, "routes is missing; add routes: [{recipient: \"@in.example.com\", deliver: [SINK]}]")
 		return nil
@@ -31,6 +32,7 @@ func (d *decoder) routes(top *section, sinks *sinkSet, hostname string) []routin
 	for i, n := range elements {
 		r, ok := d.route(n, i, sinks)
 		if ok {
+			d.spooling(&r, ledger)
 			routes = append(routes, r)
 		}
 		complete = complete && ok

@@ -107,6 +107,9 @@ func TestEveryAvailableKeyArrives(t *testing.T) {
 	if got := c.Routes[1].Reject.String(); got != "550 5.1.6 the mailbox has moved" {
 		t.Errorf("reject %q", got)
 	}
+	if s, p, d := c.Routes[3], c.Routes[4], c.Routes[5]; !s.Spool || s.SpillAfter != 0 || p.Spool || p.SpillAfter != 4*time.Hour || d.Spool || d.SpillAfter != 0 {
+		t.Errorf("spool: %+v, %+v, %+v", s, p, d)
+	}
 	if !c.Routes[2].Discard || c.Routes[2].Domains[0] != "in.example.com" {
 		t.Errorf("discard %+v", c.Routes[2])
 	}

@@ -1,0 +1,381 @@
+package delivery_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"mxhook/inbound/status"
+	"mxhook/sinks"
+	"mxhook/sinks/delivery"
+	"mxhook/sinks/ledger"
+	"mxhook/sinks/ledger/ledgertest"
+	"mxhook/sinks/spool"
+)
+
+// This model has a direct route and one with a spool, each with a sink, and the real
+// spool beside the real delivery and the real ledger. After each of the sender's tries
+// the spool's workers have their turn, for as long as they have something to do.
+
+const (
+	putFails        fault = "the spool can't be written"
+	crashBeforePut  fault = "crash before the spool has it"
+	crashInPut      fault = "crash while the spool's folder is synced"
+	crashAfterPut   fault = "crash after the spool has it"
+	sinkRefuses     fault = "the sink refuses it for good"
+	progressFails   fault = "the spool can't write what became of it"
+	crashAtProgress fault = "crash before the spool writes what became of it"
+	crashAfterReply fault = "crash after the sender heard the reply"
+)
+
+// The places of faults: the direct event, the way into the spool and out of it, the
+// reply.
+const (
+	directly = "now"
+	putting  = "put"
+	marking  = "spooled"
+	working  = "later"
+	replying = ""
+)
+
+func spoolSlots(try int) (all []slot) {
+	for _, place := range []struct {
+		name   string
+		faults []fault
+	}{
+		{directly, []fault{sinkFails, answerLost, crashAfterSink, markFails, crashBeforeSync, crashAfterSync}},
+		{putting, []fault{putFails, crashBeforePut, crashInPut, crashAfterPut}},
+		{marking, []fault{markFails, crashBeforeSync, crashAfterSync}},
+		{replying, []fault{replyLost, crashAfterReply}},
+		{working, []fault{sinkFails, sinkRefuses, answerLost, crashAfterSink, markFails, crashBeforeSync, progressFails, crashAtProgress}},
+	} {
+		for _, f := range place.faults {
+			all = append(all, slot{try, place.name, f})
+		}
+	}
+	return all
+}
+
+// spoolHistory is one run of this model, inside a bubble of synctest.
+type spoolHistory struct {
+	t      *testing.T
+	faults []slot
+	names  [senderTries]string
+	early  bool // the workers are done before the ledger is told that it is spooled
+
+	ledgerDisk *ledgertest.Disk
+	disk       *spoolDisk
+	ledger     *ledger.Ledger
+	spool      *spool.Spool
+	deliverer  *delivery.Deliverer
+
+	mu     sync.Mutex
+	try    int
+	place  string
+	spent  []slot // faults of a worker's turn hit once
+	dead   bool
+	gate   chan struct{}       // closed when the workers may go on
+	got    map[string][]string // ids that a sink has durably, by "sink recipient"
+	digest [32]byte            // of the message
+}
+
+func (h *spoolHistory) hits(place string, f fault) bool {
+	s := slot{h.try, place, f}
+	if place != h.place && place != replying || !slices.Contains(h.faults, s) || slices.Contains(h.spent, s) {
+		return false
+	}
+	if place == working {
+		h.spent = append(h.spent, s)
+	}
+	return true
+}
+
+// sink takes events as the faults say; at is where it is asked.
+func (h *spoolHistory) sink(name, at string) *fake {
+	return &fake{name: name, deliver: func(ctx context.Context, e *sinks.Event) sinks.Outcome {
+		if at == working {
+			h.mu.Lock()
+			gate := h.gate
+			h.mu.Unlock()
+			<-gate
+		}
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.place = at
+		switch {
+		case h.dead || h.hits(at, sinkFails):
+			return sinks.Outcome{Err: status.SinkUnavailable.Wrap("model", nil), Attempts: 1}
+		case h.hits(at, sinkRefuses):
+			return sinks.Outcome{Err: status.SinkRefused.Wrap("model", nil), Attempts: 1}
+		case e.Data.SHA256() != h.digest:
+			h.t.Errorf("%v: other bytes", h.faults)
+		}
+		for _, r := range e.Recipients {
+			h.got[name+" "+r.Path.LocalPart] = append(h.got[name+" "+r.Path.LocalPart], e.ID)
+		}
+		h.dead = h.hits(at, crashAfterSink)
+		if h.hits(at, answerLost) {
+			return sinks.Outcome{Err: status.SinkTimeout.Wrap("model", nil), Attempts: 1}
+		}
+		return sinks.Outcome{Attempts: 1}
+	}}
+}
+
+// put is the spool's Put with its faults. The direct event is done before.
+func (h *spoolHistory) put(batch []spool.Entry) error {
+	synctest.Wait()
+	h.enter(putting)
+	err := h.spool.Put(batch)
+	if h.early && err == nil {
+		h.open()
+		synctest.Wait()
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.place = putting
+	if h.hits(putting, crashAfterPut) {
+		h.dead = true
+	}
+	h.place = marking
+	return err
+}
+
+func (h *spoolHistory) enter(place string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.place = place
+}
+
+// open lets the workers go on; shut stops them at their sinks.
+func (h *spoolHistory) open() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	select {
+	case <-h.gate:
+	default:
+		close(h.gate)
+	}
+}
+
+func (h *spoolHistory) shut() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.gate = make(chan struct{})
+}
+
+// disturbLedger and disturbSpool are the disks'.
+func (h *spoolHistory) disturbLedger(op string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.dead:
+	case op == "sync" && h.hits(h.place, crashBeforeSync):
+		h.dead = true
+	case op == "write" && h.hits(h.place, markFails):
+		return syscall.ENOSPC
+	}
+	if h.dead {
+		return syscall.EIO
+	}
+	return nil
+}
+
+func (h *spoolHistory) disturbSpool(op string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.dead:
+	case op == "sync" && h.hits(putting, crashBeforePut), op == "syncdir" && h.hits(putting, crashInPut),
+		(op == "remove" || op == "append") && h.hits(working, crashAtProgress):
+		h.dead = true
+	case op == "write" && h.hits(putting, putFails), op == "append" && h.hits(working, progressFails):
+		return syscall.ENOSPC
+	}
+	if h.dead {
+		return syscall.EIO
+	}
+	return nil
+}
+
+// Attempt and Outcome make h an Observer: an outcome is told after the marking.
+func (h *spoolHistory) Attempt(sinks.Attempt) {}
+
+func (h *spoolHistory) Outcome(string, *status.Condition, time.Duration, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.dead = h.dead || h.place == directly && h.hits(directly, crashAfterSync)
+}
+
+func (h *spoolHistory) start() {
+	var err error
+	if h.ledger, err = ledger.Open("", ledger.Options{Files: h.ledgerDisk, Retry: time.Hour}); err != nil {
+		h.t.Fatal(err)
+	}
+	queue := h.sink("queue", working)
+	h.spool, err = spool.Open("", spool.Options{Files: h.disk, Ledger: h.ledger, Sink: func(string) (sinks.Sink, func()) { return queue, nil }})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.spool.Start()
+	h.deliverer = delivery.New(delivery.Config{Budget: time.Hour, Ledger: h.ledger, Observer: h, Spool: h.put})
+}
+
+// stop ends the process; after a crash, or to look, the power fails too.
+func (h *spoolHistory) stop() {
+	h.open()
+	h.spool.Stop(context.Background())
+	h.spool.Close()
+	h.ledger.Close()
+}
+
+func (h *spoolHistory) restart() {
+	h.stop()
+	n := len(h.faults[0].fault) % 3 // of what was not synced none, half or all is left
+	keep := func(unsynced int) int { return n * unsynced / 2 }
+	h.ledgerDisk.PowerFailure(keep)
+	h.disk.powerFailure(n > 0, keep)
+	h.mu.Lock()
+	h.dead = false
+	h.mu.Unlock()
+	h.shut()
+	h.start()
+}
+
+// work gives the workers their turn, long enough for all attempts, and tells whether
+// the process crashed in it.
+func (h *spoolHistory) work() (crashed bool) {
+	h.enter(working)
+	h.open()
+	time.Sleep(30 * time.Second)
+	synctest.Wait()
+	h.mu.Lock()
+	crashed = h.dead
+	h.mu.Unlock()
+	if crashed {
+		h.restart()
+	}
+	h.shut()
+	return crashed
+}
+
+// run plays the history and returns how many times the sender tried.
+func (h *spoolHistory) run() (tries int) {
+	h.ledgerDisk, h.disk, h.got = ledgertest.NewDisk(), newSpoolDisk(), map[string][]string{}
+	h.ledgerDisk.Fail(h.disturbLedger)
+	h.disk.fail = h.disturbSpool
+	m, to := mail("ann@in.example", "bob@in.example")
+	m.Provable, h.digest = true, m.Data.SHA256()
+	h.shut()
+	h.start()
+	heard := map[string]bool{}
+	for h.try = 1; h.try <= senderTries && len(heard) < 2; h.try++ {
+		tries = h.try
+		var named []sinks.Recipient
+		for _, r := range to {
+			if strings.Contains(h.names[h.try-1], r.Path.LocalPart) && !heard[r.Path.LocalPart] {
+				named = append(named, r)
+			}
+		}
+		if len(named) > 0 && h.send(m, named) {
+			for _, r := range named {
+				heard[r.Path.LocalPart] = true
+			}
+		}
+		h.work()
+	}
+	if len(heard) < 2 {
+		h.t.Errorf("%v: the sender heard 250 for %v alone", h.faults, heard)
+	}
+	for h.work() { // what is left after a crash
+	}
+	h.check(heard)
+	h.stop()
+	return tries
+}
+
+// send is one try; it tells whether the sender heard a 250.
+func (h *spoolHistory) send(m delivery.Mail, named []sinks.Recipient) bool {
+	h.enter("")
+	a := h.deliverer.Deliver(context.Background(), m, []delivery.Order{
+		{Route: "now", Recipients: named, Deduplicate: true, Required: []sinks.Sink{h.sink("app", directly)}},
+		{Route: "later", Recipients: named, Deduplicate: true, Required: []sinks.Sink{h.sink("queue", working)}, Spool: true},
+	})
+	h.deliverer.Stop(context.Background())
+	h.mu.Lock()
+	h.dead = h.dead || h.hits(marking, crashAfterSync)
+	lost := h.dead || h.hits(replying, replyLost)
+	h.dead = h.dead || a.Err == nil && h.hits(replying, crashAfterReply)
+	dead := h.dead
+	h.mu.Unlock()
+	if dead {
+		h.restart()
+	}
+	return a.Err == nil && !lost
+}
+
+// check tells what holds at the end: who heard 250 has each unit at its sink, or among
+// the dead events.
+func (h *spoolHistory) check(heard map[string]bool) {
+	_, buried, _ := h.spool.Stats()
+	same := h.names[0] == "ann bob"
+	for recipient := range heard {
+		for _, sink := range []string{"app", "queue"} {
+			ids := h.got[sink+" "+recipient]
+			if len(ids) == 0 && (sink == "app" || buried == 0) {
+				h.t.Errorf("%v: 250, but %s lacks %s, and %d are dead", h.faults, sink, recipient, buried)
+			}
+			if len(ids) > 1+h.windows(sink) {
+				h.t.Errorf("%v: %d copies of %s at %s", h.faults, len(ids), recipient, sink)
+			}
+			if same && len(slices.Compact(slices.Clone(ids))) > 1 {
+				h.t.Errorf("%v: %s has %s under several ids: %v", h.faults, sink, recipient, ids)
+			}
+		}
+	}
+}
+
+// windows counts the faults between a sink's having a unit and the moment when that is
+// remembered: each may cost a copy. No other does.
+func (h *spoolHistory) windows(sink string) (n int) {
+	at := map[string]string{"app": directly, "queue": working}[sink]
+	for _, s := range h.faults {
+		switch s.fault {
+		case answerLost, crashAfterSink, markFails, crashBeforeSync, progressFails:
+			if s.event == at {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func TestNoHistoryLosesASpooledUnit(t *testing.T) {
+	both := [senderTries]string{"ann bob", "ann bob", "ann bob", "ann bob", "ann bob"}
+	for _, c := range []struct {
+		names [senderTries]string
+		early bool
+		most  int
+	}{
+		{both, false, modelFaults},
+		{both, true, 2},
+		{[senderTries]string{"ann", "ann bob", "ann bob", "ann bob", "ann bob"}, false, 2},
+	} {
+		t.Run(fmt.Sprint(c.names[0], c.early), func(t *testing.T) {
+			t.Parallel()
+			runs := explore(t, nil, c.most, spoolSlots, func(faults []slot) (tries int) {
+				synctest.Test(t, func(t *testing.T) {
+					h := &spoolHistory{t: t, faults: faults, names: c.names, early: c.early}
+					tries = h.run()
+				})
+				return tries
+			})
+			t.Logf("%d histories", runs)
+		})
+	}
+}

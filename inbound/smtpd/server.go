@@ -1,6 +1,7 @@
 package smtpd
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -62,7 +63,7 @@ func New(cfg Config) *Server {
 	}
 	if cfg.TLS != nil && cfg.TLSMode != TLSNone {
 		s.tls = cfg.TLS.Clone()
-		s.tls.MinVersion = max(s.tls.MinVersion, tls.VersionTLS12)
+		s.tls.MinVersion = cmp.Or(s.tls.MinVersion, tls.VersionTLS12)
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.dialog = newDialogServer(cfg)

@@ -87,7 +87,7 @@ func set[T int | int64 | time.Duration](v *T, def T) {
 type Config struct {
 	Listener string      // the address as configured, for Session.Listener, logs and metrics
 	Hostname string      // in the greeting, the EHLO reply and Session.LocalName
-	TLS      *tls.Config // nil: no TLS; less than TLS 1.2 is never spoken
+	TLS      *tls.Config // nil: no TLS; without a MinVersion it is TLS 1.2
 	TLSMode  TLSMode
 	LMTP     bool // speak LMTP (RFC 2033) in the place of SMTP
 	// Authenticate lets AUTH be offered under TLS. Its error wraps status.AuthFailed when

@@ -209,6 +209,19 @@ func TestNothingOlderThanTLS12(t *testing.T) {
 	}
 }
 
+func TestOlderTLSWhereItIsAskedFor(t *testing.T) {
+	r := start(t, func(c *Config) { c.TLS.MinVersion = tls.VersionTLS10 })
+	c := r.dial().hello().want("STARTTLS", "220 2.0.0")
+	nc := tls.Client(c.nc, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10})
+	if err := nc.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	newClient(t, nc).want("EHLO client.test", "250-").envelope()
+	if s := r.session(); s.TLS == nil || s.TLS.Version != "TLS 1.0" {
+		t.Errorf("%+v", s.TLS)
+	}
+}
+
 func TestImplicitTLS(t *testing.T) {
 	r := start(t, func(c *Config) { c.TLSMode = TLSImplicit })
 	nc, err := tls.Dial("tcp", r.addr, &tls.Config{InsecureSkipVerify: true})

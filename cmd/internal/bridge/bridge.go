@@ -142,7 +142,7 @@ func (b *Bridge) Start() error {
 func (b *Bridge) listen() error {
 	limiter := smtpd.NewLimiter(b.connections(), b.config.Limits.ConnectionsPerIP, b.config.Limits.MessagesPerIP)
 	for _, lc := range b.config.Listeners {
-		tlsConfig, err := serverTLS(lc.TLS)
+		tlsConfig, err := serverTLS(lc.TLS, b.log.With("listener", lc.Address))
 		if err != nil {
 			return fmt.Errorf("listener %s: %w", lc.Address, err)
 		}

@@ -10,18 +10,6 @@ import (
 	"mxhook/cmd/internal/config"
 )
 
-// serverTLS loads the certificate of a listener; nil without TLS.
-func serverTLS(c config.TLS) (*tls.Config, error) {
-	if c.Mode == "none" || c.CertFile == "" {
-		return nil, nil
-	}
-	certificate, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("tls: certificate %s with key %s: %w", c.CertFile, c.KeyFile, err)
-	}
-	return &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}, nil
-}
-
 // clientTLS loads the files of a webhook's connections; nil without any.
 func clientTLS(c config.ClientTLS) (*tls.Config, error) {
 	if c == (config.ClientTLS{}) {

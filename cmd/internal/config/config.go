@@ -46,7 +46,7 @@ type Listener struct {
 
 // Equal tells whether two listeners are the same.
 func (l Listener) Equal(o Listener) bool {
-	return l.Address == o.Address && l.Kind == o.Kind && l.TLS == o.TLS && slices.Equal(l.Proxies, o.Proxies) && slices.Equal(l.Users, o.Users)
+	return l.Address == o.Address && l.Kind == o.Kind && l.TLS.Equal(o.TLS) && slices.Equal(l.Proxies, o.Proxies) && slices.Equal(l.Users, o.Users)
 }
 
 // User is one that may submit mail.
@@ -55,10 +55,21 @@ type User struct {
 	PasswordHash Secret // password.Parse takes it
 }
 
-// TLS says when a listener speaks TLS, and with which certificate.
+// TLS says when a listener speaks TLS, and with which certificates.
 type TLS struct {
-	Mode     string // "none", "starttls", "required" or "implicit"
-	CertFile string // PEM; "" with mode none
+	Mode         string    // "none", "starttls", "required" or "implicit"
+	MinVersion   string    // "1.0", "1.1", "1.2" or "1.3"
+	Certificates []KeyPair // none with mode none; the first that suits the client is used
+}
+
+// Equal tells whether two listeners' TLS is the same.
+func (t TLS) Equal(o TLS) bool {
+	return t.Mode == o.Mode && t.MinVersion == o.MinVersion && slices.Equal(t.Certificates, o.Certificates)
+}
+
+// KeyPair are the PEM files of a certificate with its chain and of its key.
+type KeyPair struct {
+	CertFile string
 	KeyFile  string
 }
 

@@ -68,13 +68,14 @@ var keys = []key{
 
 	{section: "listeners[]", name: "address", kind: kindText, text: "needed; HOST:PORT; unix:/PATH for kind lmtp"},
 	{section: "listeners[]", name: "kind", kind: kindEnum, values: []string{"mx", "submission", "lmtp"}, byDefault: "mx", text: "submission for devices and apps of your own, which must AUTH (RFC 6409); lmtp for a mail system of your own that relays to us (RFC 2033)"},
-	{section: "listeners[]", name: "tls", kind: kindMapping},
+	{section: "listeners[]", name: "tls", kind: kindMapping, text: "a list of mappings gives several certificates: the first that suits the name and the algorithms that a client asks for is used, else the first"},
 	{section: "listeners[]", name: "proxy_protocol", kind: kindList, text: "networks of load balancers whose PROXY header (version 1 or 2) is required; from others it is refused"},
 	{section: "listeners[]", name: "users", kind: kindMappings, text: "of kind submission, which needs them"},
 
 	{section: "listeners[].tls", name: "mode", kind: kindEnum, values: []string{"none", "starttls", "required", "implicit"}, text: "default starttls with a certificate, none without"},
-	{section: "listeners[].tls", name: "cert_file", kind: kindText, text: "PEM, the chain from the leaf on"},
-	{section: "listeners[].tls", name: "key_file", kind: kindText, text: "PEM"},
+	{section: "listeners[].tls", name: "cert_file", kind: kindTexts, text: "PEM, the chain from the leaf on; read again when the file changes; a list goes with a list of keys"},
+	{section: "listeners[].tls", name: "key_file", kind: kindTexts, text: "PEM"},
+	{section: "listeners[].tls", name: "min_version", kind: kindEnum, values: []string{"1.0", "1.1", "1.2", "1.3"}, byDefault: "1.2", text: "below 1.2 for old senders alone; it lets RSA key exchange in, too"},
 
 	{section: "listeners[].users[]", name: "name", kind: kindText, text: "needed; at most 255 octets; upper and lower case differ"},
 	{section: "listeners[].users[]", name: "password_hash", kind: kindText, secret: true, text: "needed; what `mxhook hash-password` prints"},

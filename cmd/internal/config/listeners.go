@@ -1,9 +1,6 @@
 package config
 
 import (
-	"crypto/tls"
-	"errors"
-	"os"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -13,7 +10,7 @@ import (
 func (d *decoder) listeners(top *section) []Listener {
 	if !top.has("listeners") {
 		d.warn(top.place, "the listener :25 has no TLS, so that mail comes in clear; add listeners: [{address: \":25\", tls: {cert_file: cert.pem, key_file: key.pem}}]")
-		return []Listener{{Address: ":25", Kind: "mx", TLS: TLS{Mode: "none"}}}
+		return []Listener{{Address: ":25", Kind: "mx", TLS: TLS{Mode: "none", MinVersion: "1.2"}}}
 	}
 	var all []Listener
 	for _, n := range d.elements(top, "listeners") {
@@ -79,56 +76,5 @@ func (d *decoder) listenerAddress(v scalar, l Listener, former []Listener) {
 		d.fault(v.place, "listener: address: lmtp must not use port 25 (RFC 2033 5); use 24, or unix:/PATH")
 	case !isLoopback(host):
 		d.warn(v.place, "listener: whoever reaches an lmtp is taken for your own relay, and SPF is not asked; listen at 127.0.0.1 or unix:/PATH, or keep others away")
-	}
-}
-
-func (d *decoder) listenerTLS(listener *section) TLS {
-	if list, ok := listener.values["tls"].(*ast.SequenceNode); ok {
-		d.fault(at(list), "listener: tls: a list of certificates is not available in this version; give one mapping")
-		return TLS{}
-	}
-	s := d.sub(listener, "tls")
-	t := TLS{Mode: s.text("mode"), CertFile: d.path(s, "cert_file"), KeyFile: d.path(s, "key_file")}
-	hasCert, hasKey := s.has("cert_file"), s.has("key_file")
-	if t.Mode == "" && !s.has("mode") {
-		t.Mode = "none"
-		if hasCert {
-			t.Mode = "starttls"
-		}
-	}
-	switch {
-	case t.Mode == "":
-	case hasCert != hasKey:
-		d.fault(s.place, "listener: tls: cert_file and key_file belong together; add the other")
-	case t.Mode == "none" && hasCert && s.has("mode"):
-		d.fault(s.at("mode"), "listener: tls: mode none contradicts cert_file; use starttls, or remove the files")
-	case t.Mode != "none" && !hasCert:
-		d.fault(s.at("mode"), "listener: tls: mode %s needs cert_file and key_file", t.Mode)
-	case t.Mode == "none" && listener.text("kind") == "mx":
-		d.warn(listener.place, "listener: an mx without TLS takes mail in clear; add tls: {cert_file: cert.pem, key_file: key.pem}")
-	case t.CertFile != "" && t.KeyFile != "":
-		d.checkPair(s, "listener: tls: ", t.CertFile, t.KeyFile)
-	}
-	return t
-}
-
-// checkPair reads a certificate and its key as they will be read when serving.
-func (d *decoder) checkPair(s *section, what, certFile, keyFile string) {
-	for _, key := range []string{"cert_file", "key_file"} {
-		if _, err := readFile(s.text(key), maxPEM); err != nil {
-			d.fault(s.at(key), "%s%s %s: %v", what, key, quote(s.single[key].raw), err)
-			return
-		}
-	}
-	_, err := tls.LoadX509KeyPair(certFile, keyFile)
-	var pe *os.PathError
-	switch {
-	case err == nil:
-	case errors.As(err, &pe):
-		d.fault(s.at("cert_file"), "%sthe files can't be read", what)
-	default:
-		// The text comes from crypto/tls or crypto/x509 and names kinds of PEM
-		// blocks and of keys, never their content.
-		d.fault(s.at("cert_file"), "%scert_file and key_file are no certificate with its key: %s", what, strings.TrimPrefix(err.Error(), "tls: "))
 	}
 }

@@ -175,7 +175,7 @@ func (d *decoder) clientTLS(s *section) ClientTLS {
 	case (c.CertFile == "") != (c.KeyFile == ""):
 		d.fault(t.place, "%s: tls: cert_file and key_file belong together; add the other", s.what)
 	case c.CertFile != "":
-		d.checkPair(t, s.what+": tls: ", c.CertFile, c.KeyFile)
+		d.checkPair(s.what+": tls: ", t.single["cert_file"], t.single["key_file"])
 	}
 	return c
 }

@@ -43,7 +43,7 @@ func TestSmallestFileHasTheDefaults(t *testing.T) {
 		Hostname:  "mx.example.com",
 		State:     "./mxhook-data",
 		Log:       Log{Level: "info"},
-		Listeners: []Listener{{Address: ":25", Kind: "mx", TLS: TLS{Mode: "none"}}},
+		Listeners: []Listener{{Address: ":25", Kind: "mx", TLS: TLS{Mode: "none", MinVersion: "1.2"}}},
 		Limits: Limits{MessageSize: 25 << 20, Recipients: 100, Connections: 1000, ConnectionsPerIP: 50,
 			Memory: 256 << 20, DiskReserve: 1 << 30, CommandTime: 5 * time.Minute, MinRate: 500, TransactionTime: time.Hour, Errors: 20},
 		Verify:   Verify{Timeout: 10 * time.Second},
@@ -85,7 +85,7 @@ func TestEveryAvailableKeyArrives(t *testing.T) {
 	if want := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32")}; !reflect.DeepEqual(c.Verify.TrustedRelays, want) {
 		t.Errorf("trusted relays %v", c.Verify.TrustedRelays)
 	}
-	if want := (Listener{Address: "unix:/run/mxhook/lmtp.sock", Kind: "lmtp", TLS: TLS{Mode: "none"}}); !reflect.DeepEqual(c.Listeners[1], want) {
+	if want := (Listener{Address: "unix:/run/mxhook/lmtp.sock", Kind: "lmtp", TLS: TLS{Mode: "none", MinVersion: "1.2"}}); !reflect.DeepEqual(c.Listeners[1], want) {
 		t.Errorf("listener %+v", c.Listeners[1])
 	}
 	if c.Log != (Log{"debug", "text"}) || c.Admin.Address != "127.0.0.1:8025" || c.Admin.Token != "" {
@@ -244,12 +244,45 @@ func TestCertificate(t *testing.T) {
 	if c == nil || len(problems) > 0 {
 		t.Fatal(lines(problems))
 	}
-	if c.Listeners[0].TLS != (TLS{Mode: "starttls", CertFile: cert, KeyFile: key}) {
+	if !c.Listeners[0].TLS.Equal(TLS{Mode: "starttls", MinVersion: "1.2", Certificates: []KeyPair{{cert, key}}}) {
 		t.Errorf("got %+v", c.Listeners[0].TLS)
 	}
 	_, other := writeCertificate(t)
 	if _, problems = parse(t, file(other)); !strings.Contains(lines(problems), "private key does not match public key") {
 		t.Errorf("a key of another certificate: %s", lines(problems))
+	}
+}
+
+func TestSeveralCertificates(t *testing.T) {
+	cert1, key1 := writeCertificate(t)
+	cert2, key2 := writeCertificate(t)
+	file := func(tls string) string {
+		return "hostname: mx.example.com\nlisteners: [{address: ':25', tls: " + tls + "}]\nsinks: {disk: {type: dir, path: ./mail}}\nroutes: [{recipient: '@in.example', deliver: [disk]}]\n"
+	}
+	want := TLS{Mode: "required", MinVersion: "1.0", Certificates: []KeyPair{{cert1, key1}, {cert2, key2}}}
+	for _, form := range []string{
+		fmt.Sprintf("[{mode: required, min_version: 1.0, cert_file: %q, key_file: %q}, {cert_file: %q, key_file: %q}]", cert1, key1, cert2, key2),
+		fmt.Sprintf("[{mode: required, cert_file: %q, key_file: %q}, {mode: required, min_version: '1.0', cert_file: %q, key_file: %q}]", cert1, key1, cert2, key2),
+		fmt.Sprintf("{mode: required, min_version: \"1.0\", cert_file: [%q, %q], key_file: [%q, %q]}", cert1, cert2, key1, key2),
+	} {
+		c, problems := parse(t, file(form))
+		if c == nil || len(problems) > 0 || !c.Listeners[0].TLS.Equal(want) {
+			t.Errorf("%s:\n%s%+v", form, lines(problems), c)
+		}
+	}
+	for form, fault := range map[string]string{
+		fmt.Sprintf("[{mode: required, cert_file: %q, key_file: %q}, {mode: starttls, cert_file: %q, key_file: %q}]", cert1, key1, cert2, key2): "mode contradicts that of another certificate",
+		fmt.Sprintf("[{cert_file: %q, key_file: %q}, {cert_file: %q}]", cert1, key1, cert2):                                                     "belong together",
+		fmt.Sprintf("{cert_file: [%q, %q], key_file: %q}", cert1, cert2, key1):                                                                  "belong together",
+		fmt.Sprintf("{cert_file: [%q, %q], key_file: [%q, %q]}", cert1, cert2, key2, key1):                                                      "private key does not match",
+		fmt.Sprintf("[{cert_file: %q, key_file: %q}, {cert_file: %q, key_file: /no/such.key}]", cert1, key1, cert2):                             "no such file",
+		fmt.Sprintf("{cert_file: %q, key_file: %q, min_version: 1.4}", cert1, key1):                                                             "must be one of 1.0, 1.1, 1.2, 1.3",
+		fmt.Sprintf("{cert_file: %q, key_file: ''}", cert1):                                                                                     "must name a path",
+		"[]": "is empty",
+	} {
+		if c, problems := parse(t, file(form)); c != nil || !strings.Contains(lines(problems), fault) {
+			t.Errorf("%s: want %q:\n%s", form, fault, lines(problems))
+		}
 	}
 }
 

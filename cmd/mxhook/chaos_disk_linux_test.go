@@ -58,7 +58,6 @@ func fill(t testing.TB, dir string) (filler string) {
 const diskConfig = `
 hostname: mx.in.example
 delivery: {ledger: 1h, budget: 20s}
-limits: {memory: 1MiB} # or memory would take what the disk does not
 sinks:
   app: {type: webhook, url: %q}
   fussy: {type: webhook, url: %q}
@@ -75,11 +74,12 @@ type faultyDisk struct {
 	app, fussy *keeper
 	state      string
 	n          int
+	sent       map[string]*letter
 	promised   []heard
 }
 
 func newFaultyDisk(t *testing.T) *faultyDisk {
-	d := &faultyDisk{app: startKeeper(t), fussy: startKeeper(t), state: t.TempDir()}
+	d := &faultyDisk{app: startKeeper(t), fussy: startKeeper(t), state: t.TempDir(), sent: map[string]*letter{}}
 	d.fussy.be(always(fends))
 	return d
 }
@@ -88,12 +88,19 @@ func (d *faultyDisk) yaml() string {
 	return onlyAvailable(fmt.Sprintf(diskConfig, d.app.URL, d.fussy.URL))
 }
 
-// send sends a new message and returns what was heard of it.
-func (d *faultyDisk) send(t *testing.T, rcpt string, size int) string {
-	t.Helper()
+// letter makes a new message.
+func (d *faultyDisk) letter(rcpt string, size int) *letter {
 	d.n++
 	l := newLetter(fmt.Sprint("disk-", d.n), rcpt)
 	l.text += strings.Repeat(strings.Repeat("x", 70)+"\r\n", size/72)
+	d.sent[l.name] = l
+	return l
+}
+
+// send sends a new message and returns what was heard of it.
+func (d *faultyDisk) send(t *testing.T, rcpt string, size int) string {
+	t.Helper()
+	l := d.letter(rcpt, size)
 	a, err := l.try(t.Context(), d.smtp, nil)
 	if err != nil && !errors.Is(err, errNotNow) {
 		t.Fatal(err)
@@ -125,9 +132,7 @@ func (d *faultyDisk) recovers(t *testing.T) {
 	t.Helper()
 	kinds := map[string]int{"spool@in.example": 100, "dead@in.example": 100, "x@in.example": 100, "large@in.example": 3 << 19}
 	for rcpt, size := range kinds {
-		d.n++
-		l := newLetter(fmt.Sprint("disk-", d.n), rcpt)
-		l.text += strings.Repeat(strings.Repeat("x", 70)+"\r\n", size/72)
+		l := d.letter(rcpt, size)
 		s := &mta{t: t, server: func() string { return d.smtp }, replies: map[string]int{}}
 		if !s.bring(l) {
 			t.Errorf("%s: not taken again", rcpt)
@@ -152,6 +157,19 @@ func (d *faultyDisk) keptAll(t *testing.T) {
 	}
 	if len(d.promised) == 0 {
 		t.Fatal("nothing was promised")
+	}
+	if err := d.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d.running = startBridgeIn(t, d.state, d.yaml())
+	for _, p := range d.promised {
+		before := len(d.app.of(p.letter, p.recipient))
+		l := d.sent[p.letter]
+		l.pending = []string{p.recipient}
+		a, err := l.try(t.Context(), d.smtp, nil)
+		if err != nil || !strings.HasPrefix(a.reply, "250 2.0.0 already delivered as msg_") || len(d.app.of(p.letter, p.recipient)) != before {
+			t.Errorf("%s, which was heard before the restart: %q, %v", p.letter, a.reply, err)
+		}
 	}
 	t.Logf("%d messages promised of %d sent", len(d.promised), d.n)
 }

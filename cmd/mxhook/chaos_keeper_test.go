@@ -62,13 +62,13 @@ type keeper struct {
 	ended    func(n int)          // told of the n-th request that the bridge gave up, unless nil
 	gaveUp   int
 	taken    map[unit][]taking
-	requests int
+	subjects map[string]int // requests by subject
 	answers  map[mood]int
 	changed  chan struct{} // closed at the next change
 }
 
 func startKeeper(t testing.TB) *keeper {
-	r := &keeper{taken: map[unit][]taking{}, answers: map[mood]int{}, changed: make(chan struct{})}
+	r := &keeper{taken: map[unit][]taking{}, answers: map[mood]int{}, subjects: map[string]int{}, changed: make(chan struct{})}
 	r.Server = httptest.NewServer(http.HandlerFunc(r.serve))
 	t.Cleanup(func() {
 		r.CloseClientConnections()
@@ -98,7 +98,7 @@ func (r *keeper) serve(w http.ResponseWriter, req *http.Request) {
 	if r.mood != nil {
 		m = r.mood(a)
 	}
-	r.requests++
+	r.subjects[a.Subject]++
 	r.answers[m]++
 	keep := m == takes || m == late || m == loses || m == kills
 	for _, rcpt := range a.Recipients {
@@ -176,14 +176,18 @@ func (r *keeper) of(message, recipient string) []taking {
 	return append([]taking(nil), r.taken[unit{message, recipient}]...)
 }
 
-// count returns how many requests had a mood; "" is all.
+// count returns how many requests had a mood.
 func (r *keeper) count(m mood) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if m == "" {
-		return r.requests
-	}
 	return r.answers[m]
+}
+
+// asked returns how many requests were for a message.
+func (r *keeper) asked(message string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.subjects[message]
 }
 
 // await waits until a condition of the keeper's memory is true; it is asked after

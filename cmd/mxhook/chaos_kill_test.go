@@ -13,7 +13,8 @@ import (
 	"mxhook/cmd/internal/config"
 )
 
-// chaosConfig has a direct and a spool route. Of three sinks, flaky is of both.
+// chaosConfig has a direct route, one of the spool, and one that spools what was deferred
+// for a while. Of three sinks, flaky is of all of them.
 const chaosConfig = `
 hostname: mx.in.example
 log: {format: json}
@@ -23,10 +24,11 @@ delivery: {ledger: 1h, budget: 1s}
 sinks:
   app: {type: webhook, url: "%APP%", headers: {X-Process: "${MXHOOK_TEST_PROCESS:-}"}, concurrency: 8}
   crm: {type: webhook, url: "%CRM%", headers: {X-Process: "${MXHOOK_TEST_PROCESS:-}"}, concurrency: 8}
-  flaky: {type: webhook, url: "%FLAKY%", headers: {X-Process: "${MXHOOK_TEST_PROCESS:-}"}, concurrency: 8, timeout: 20s, circuit: {failures: 5, open: 200ms}}
+  flaky: {type: webhook, url: "%FLAKY%", headers: {X-Process: "${MXHOOK_TEST_PROCESS:-}"}, concurrency: 8, attempts: 1, timeout: 20s, circuit: {failures: 5, open: 200ms}}
 routes:
   - {name: direct, recipient: "direct@in.example", deliver: [app, flaky]}
   - {name: spool, recipient: "spool@in.example", deliver: [crm, flaky], mode: spool}
+  - {name: spill, recipient: "spill@in.example", deliver: [crm, flaky], spill_after: 1ms}
 `
 
 // world is three keepers and the configuration of a bridge before them.
@@ -51,12 +53,19 @@ func newWorld(t testing.TB) *world {
 
 // onlyAvailable leaves out what this version can't do.
 func onlyAvailable(yaml string) string {
-	for _, key := range []string{", mode: spool", ", circuit: {failures: 5, open: 200ms}"} {
+	for _, key := range []string{", mode: spool", ", spill_after: 1ms", ", circuit: {failures: 5, open: 200ms}"} {
 		if _, problems := config.Parse("x", []byte(yaml), func(string) (string, bool) { return "", false }); len(problems) > 0 && strings.Contains(fmt.Sprint(problems), "not available") {
 			yaml = strings.ReplaceAll(yaml, key, "")
 		}
 	}
 	return yaml
+}
+
+// needSpool skips where there is no spool.
+func needSpool(t *testing.T) {
+	if onlyAvailable(spoolConfig) != spoolConfig {
+		t.Skip("there is no spool in this version")
+	}
 }
 
 // write makes a configuration file of it.
@@ -78,11 +87,12 @@ func (w *world) sinksOf(recipient string) []*keeper {
 	return []*keeper{w.crm, w.flaky}
 }
 
-// letters are for the direct route, the spool route, or both.
+// letters are for one of the routes, or two.
 func (w *world) letters(prefix string) func(session, n int) *letter {
 	return func(session, n int) *letter {
 		name := fmt.Sprintf("%s-%d-%d", prefix, session, n)
-		return newLetter(name, [][]string{{"direct@in.example", "spool@in.example"}, {"direct@in.example"}, {"spool@in.example"}}[n%3]...)
+		return newLetter(name, [][]string{{"direct@in.example", "spool@in.example"}, {"direct@in.example"},
+			{"spool@in.example"}, {"spill@in.example", "direct@in.example"}, {"spill@in.example"}}[n%5]...)
 	}
 }
 
@@ -164,6 +174,7 @@ func TestKill9LosesNothing(t *testing.T) {
 	w := newWorld(t)
 	w.flaky.be(flakiness(rand.New(rand.NewPCG(rng.Uint64(), 1)), 8))
 	var address atomic.Value
+	var spilled atomic.Int64 // units that a sink did not have yet when the sender heard 250
 	start := func(n int) *process {
 		p := startProcess(t, w.file, fmt.Sprint("MXHOOK_TEST_PROCESS=", n))
 		address.Store(p.smtp)
@@ -173,8 +184,11 @@ func TestKill9LosesNothing(t *testing.T) {
 	s := &mta{t: t, server: func() string { return address.Load().(string) }, moments: w.moments, next: w.letters("kill"), told: func(l *letter, a attempt) {
 		for _, rcpt := range a.promised() {
 			for _, r := range w.sinksOf(rcpt) {
-				if rcpt == "direct@in.example" && len(r.of(l.name, rcpt)) == 0 {
+				switch has := len(r.of(l.name, rcpt)) > 0; {
+				case !has && rcpt == "direct@in.example":
 					t.Errorf("250 for %s, which %s does not have", l.name, w.name(r))
+				case !has && rcpt == "spill@in.example":
+					spilled.Add(1)
 				}
 			}
 		}
@@ -205,10 +219,10 @@ func TestKill9LosesNothing(t *testing.T) {
 		t.Errorf("%d units were repeated after a kill, more than %d that can have been on their way", afterKill, bound)
 	}
 	if missing := w.missing(s.promised); len(missing) > 0 {
-		t.Errorf("missing: %q", missing)
+		t.Fatalf("missing: %q", missing)
 	}
-	t.Logf("%d kills, %d recipients promised in %d tries, 0 missing, %d units repeated, %d of them after a kill; slowest start %s",
-		kills, len(s.promised), s.tries, repeats, afterKill, slowest)
+	t.Logf("%d kills, %d recipients promised in %d tries, %d units spilled, 0 missing, %d units repeated, %d of them after a kill; slowest start %s",
+		kills, len(s.promised), s.tries, spilled.Load(), repeats, afterKill, slowest)
 	p.cmd.Process.Kill()
 	p.exited(t)
 }

@@ -19,6 +19,7 @@ type letter struct {
 	text    string
 	pending []string
 	tries   int
+	lmtp    bool // each recipient hears a reply of its own after the final dot
 }
 
 func newLetter(name string, rcpts ...string) *letter {
@@ -31,6 +32,7 @@ type attempt struct {
 	asked    []string // the recipients that were accepted at RCPT
 	deferred []string // those that were not
 	reply    string   // the one after the final dot; "" when there was none
+	each     []string // with LMTP one for each that was asked
 }
 
 // promised are the recipients that the server is responsible for now.
@@ -70,7 +72,11 @@ func (l *letter) try(ctx context.Context, server string, m *moments) (a attempt,
 		}
 		return reply()
 	}
-	for _, step := range []string{"", "EHLO mail.sender.example", "MAIL FROM:<ann@sender.example>"} {
+	hello := "EHLO"
+	if l.lmtp {
+		hello = "LHLO"
+	}
+	for _, step := range []string{"", hello + " mail.sender.example", "MAIL FROM:<ann@sender.example>"} {
 		r, err := "", error(nil)
 		if step == "" {
 			r, err = reply()
@@ -116,6 +122,16 @@ func (l *letter) try(ctx context.Context, server string, m *moments) (a attempt,
 		return a, err
 	}
 	m.pass("dot")
+	for l.lmtp && len(a.each) < len(a.asked) {
+		r, err := reply()
+		if err != nil {
+			return a, err
+		}
+		a.each = append(a.each, r)
+	}
+	if l.lmtp {
+		return a, nil
+	}
 	if a.reply, err = reply(); err == nil {
 		m.pass("reply")
 	}
@@ -133,7 +149,7 @@ func temporaryOnly(reply string) string {
 }
 
 // retryTime is how soon an MTA of these tests comes again.
-const retryTime = 2 * time.Millisecond
+const retryTime = 5 * time.Millisecond
 
 // heard is a letter's recipient for whom a 250 was heard.
 type heard struct{ letter, recipient string }

@@ -16,17 +16,22 @@ import (
 type shape struct {
 	name  string
 	rcpts [3]string // the recipient of each unit
+	lmtp  bool      // each recipient hears its own reply
 	yaml  string
 }
 
-var shapes = []shape{
-	{"three sinks", [3]string{"x@in.example", "x@in.example", "x@in.example"}, `routes: [{recipient: "@in.example", deliver: [s0, s1, s2]}]`},
-	{"three recipients", [3]string{"x0@in.example", "x1@in.example", "x2@in.example"}, `
+const threeRoutes = `
 routes:
   - {recipient: "x0@in.example", deliver: [s0]}
   - {recipient: "x1@in.example", deliver: [s1]}
   - {recipient: "@in.example", deliver: [s2]}
-`},
+`
+
+var shapes = []shape{
+	{name: "three sinks", rcpts: [3]string{"x@in.example", "x@in.example", "x@in.example"},
+		yaml: `routes: [{recipient: "@in.example", deliver: [s0, s1, s2]}]` + "\n"},
+	{name: "three recipients by LMTP", rcpts: [3]string{"x0@in.example", "x1@in.example", "x2@in.example"}, yaml: threeRoutes, lmtp: true},
+	{name: "three recipients", rcpts: [3]string{"x0@in.example", "x1@in.example", "x2@in.example"}, yaml: threeRoutes},
 }
 
 // TestEveryCombinationOfThreeUnits delivers one message with three units, of which each
@@ -34,8 +39,8 @@ routes:
 // stopped dead; and sends it again until the sender is rid of it.
 func TestEveryCombinationOfThreeUnits(t *testing.T) {
 	moods := []mood{takes, busy, fends, hangs, kills}
-	for i, sh := range shapes {
-		if i > 0 && !thorough() {
+	for _, sh := range shapes {
+		if sh.name == "three recipients" && !thorough() {
 			continue
 		}
 		for n := range 125 {
@@ -62,21 +67,30 @@ func (c *combination) run(t *testing.T) {
 	state := t.TempDir()
 	b := startBridgeIn(t, state, c.config("150ms"))
 	l := newLetter("units", slices.Compact(slices.Clone(c.rcpts[:]))...)
-	if slices.Contains(c.moods[:], kills) {
+	l.lmtp = c.lmtp
+	crashed := slices.Contains(c.moods[:], kills)
+	var first attempt
+	if crashed {
 		state = c.crash(t, b, state, l)
 		c.calm()
 		b = startBridgeIn(t, state, c.config("20s"))
 	} else {
-		a, err := l.try(t.Context(), b.smtp, nil)
-		if want := c.firstReply(); err != nil || !strings.HasPrefix(a.reply, want) {
-			t.Fatalf("reply %q, %v, want %q", a.reply, err, want)
+		var err error
+		if first, err = l.try(t.Context(), b.smtp, nil); err != nil {
+			t.Fatal(err)
 		}
+		c.checkFirst(t, first)
 		c.calm()
 		c.reload(t, b, state)
-		if a.refused() {
-			c.check(t, state, false)
-			return
-		}
+	}
+	if c.lmtp {
+		c.resendEach(t, b, l, first)
+		c.check(t, state, false)
+		return
+	}
+	if first.refused() {
+		c.check(t, state, false)
+		return
 	}
 	for range 2 { // and once more, though it was heard
 		a, err := l.try(t.Context(), b.smtp, nil)
@@ -85,6 +99,50 @@ func (c *combination) run(t *testing.T) {
 		}
 	}
 	c.check(t, state, true)
+}
+
+// checkFirst wants the replies of CONTRACT 4 and 5 to the first try.
+func (c *combination) checkFirst(t *testing.T, a attempt) {
+	t.Helper()
+	if !c.lmtp {
+		if want := c.firstReply(); !strings.HasPrefix(a.reply, want) {
+			t.Errorf("reply %q, want %q", a.reply, want)
+		}
+		return
+	}
+	for i, m := range c.moods {
+		want := map[mood]string{takes: "250 2.0.0 OK msg_", busy: "451 4.4.5 ", hangs: "451 4.4.1 ", fends: "550 5.7.1 "}[m]
+		if !strings.HasPrefix(a.each[i], want) {
+			t.Errorf("%s: reply %q, want %q", c.rcpts[i], a.each[i], want)
+		}
+	}
+}
+
+// resendEach sends again to those whom the first try left without an answer for good.
+func (c *combination) resendEach(t *testing.T, b *running, l *letter, first attempt) {
+	t.Helper()
+	l.pending = nil
+	for i, rcpt := range c.rcpts {
+		if first.each == nil || strings.HasPrefix(first.each[i], "4") {
+			l.pending = append(l.pending, rcpt)
+		}
+	}
+	if l.pending == nil {
+		return
+	}
+	a, err := l.try(t.Context(), b.smtp, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, rcpt := range a.asked {
+		want := "250 "
+		if c.moods[slices.Index(c.rcpts[:], rcpt)] == fends {
+			want = "550 5.7.1 "
+		}
+		if !strings.HasPrefix(a.each[i], want) {
+			t.Errorf("%s: the resend: %q, want %q", rcpt, a.each[i], want)
+		}
+	}
 }
 
 // config has a time for each sink's answer.
@@ -97,12 +155,17 @@ func (c *combination) config(timeout string) string {
 		}
 		yaml += fmt.Sprintf("  s%d: {type: webhook, url: %q, attempts: 1, timeout: %s}\n", i, k.URL, each)
 	}
+	if c.lmtp {
+		yaml += "listeners: [{address: \"127.0.0.1:0\", kind: lmtp}]\n"
+	} else {
+		yaml += "listeners: [{address: \"127.0.0.1:0\", tls: {mode: none}}]\n"
+	}
 	return yaml + c.yaml
 }
 
 func (c *combination) reload(t *testing.T, b *running, state string) {
 	t.Helper()
-	text := c.config("20s") + fmt.Sprintf("\nlisteners: [{address: \"127.0.0.1:0\", tls: {mode: none}}]\nstate: %q\n", state)
+	text := c.config("20s") + fmt.Sprintf("state: %q\n", state)
 	parsed, problems := config.Parse("test.yaml", []byte(text), func(string) (string, bool) { return "", false })
 	if parsed == nil {
 		t.Fatal(problems)
@@ -151,7 +214,7 @@ func (c *combination) crash(t *testing.T, b *running, state string, l *letter) (
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		if a, err := l.try(ctx, b.smtp, nil); err == nil {
+		if a, err := l.try(ctx, b.smtp, nil); err == nil || len(a.each) > 0 {
 			t.Errorf("a bridge that crashed answered %q", a.reply)
 		}
 	}()
@@ -177,7 +240,8 @@ func (c *combination) crash(t *testing.T, b *running, state string, l *letter) (
 	return after
 }
 
-// check counts what the sinks kept, and the dead events.
+// check counts what the sinks kept, and the dead events, which are those whose refusal
+// the sender was not told.
 func (c *combination) check(t *testing.T, state string, taken bool) {
 	t.Helper()
 	dead := 0

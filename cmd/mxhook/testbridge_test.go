@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -175,6 +176,23 @@ func (r *running) awaitAny(t testing.TB, events ...string) {
 			}
 		case <-deadline:
 			t.Fatalf("%q was not logged:\n%s", events, r.log)
+		}
+	}
+}
+
+// awaitEach waits until the bridge has logged each event as often as is wanted.
+func (r *running) awaitEach(t testing.TB, wanted map[string]int) {
+	t.Helper()
+	left := maps.Clone(wanted)
+	maps.DeleteFunc(left, func(_ string, n int) bool { return n == 0 })
+	for deadline := time.After(patience); len(left) > 0; {
+		select {
+		case e := <-r.events:
+			if left[e]--; left[e] <= 0 {
+				delete(left, e)
+			}
+		case <-deadline:
+			t.Fatalf("still to be logged: %v\n%s", left, r.log)
 		}
 	}
 }

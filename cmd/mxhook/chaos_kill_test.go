@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"mxhook/cmd/internal/config"
 )
 
 // chaosConfig has a direct route, one of the spool, and one that spools what was deferred
@@ -18,6 +16,7 @@ import (
 const chaosConfig = `
 hostname: mx.in.example
 log: {format: json}
+limits: {disk_reserve: 0}
 admin: {address: "127.0.0.1:0"}
 verify: {resolver: ["127.0.0.1:1"], timeout: 1s}
 delivery: {ledger: 1h, budget: 1s}
@@ -45,27 +44,9 @@ func newWorld(t testing.TB) *world {
 		r.moments = w.moments
 	}
 	w.yaml = strings.NewReplacer("%APP%", w.app.URL, "%CRM%", w.crm.URL, "%FLAKY%", w.flaky.URL).Replace(chaosConfig)
-	w.yaml = onlyAvailable(w.yaml)
 	w.file = filepath.Join(w.state, "mxhook.yaml")
 	w.write(t, w.yaml)
 	return w
-}
-
-// onlyAvailable leaves out what this version can't do.
-func onlyAvailable(yaml string) string {
-	for _, key := range []string{", mode: spool", ", spill_after: 1ms", ", circuit: {failures: 5, open: 200ms}"} {
-		if _, problems := config.Parse("x", []byte(yaml), func(string) (string, bool) { return "", false }); len(problems) > 0 && strings.Contains(fmt.Sprint(problems), "not available") {
-			yaml = strings.ReplaceAll(yaml, key, "")
-		}
-	}
-	return yaml
-}
-
-// needSpool skips where there is no spool.
-func needSpool(t *testing.T) {
-	if onlyAvailable(spoolConfig) != spoolConfig {
-		t.Skip("there is no spool in this version")
-	}
 }
 
 // write makes a configuration file of it.
@@ -220,6 +201,9 @@ func TestKill9LosesNothing(t *testing.T) {
 	}
 	if missing := w.missing(s.promised); len(missing) > 0 {
 		t.Fatalf("missing: %q", missing)
+	}
+	if thorough() && spilled.Load() == 0 {
+		t.Error("nothing was spilled")
 	}
 	t.Logf("%d kills, %d recipients promised in %d tries, %d units spilled, 0 missing, %d units repeated, %d of them after a kill; slowest start %s",
 		kills, len(s.promised), s.tries, spilled.Load(), repeats, afterKill, slowest)

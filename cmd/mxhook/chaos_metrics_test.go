@@ -31,7 +31,7 @@ func TestMetricsAddUp(t *testing.T) {
 	moods := rand.New(rand.NewPCG(rng.Uint64(), 1))
 	flaky.be(func(arrival) mood { return []mood{takes, takes, busy, broken, resets}[moods.IntN(5)] })
 	fussy.be(always(fends))
-	b := startBridge(t, onlyAvailable(fmt.Sprintf(`
+	b := startBridge(t, fmt.Sprintf(`
 hostname: mx.in.example
 admin: {address: "127.0.0.1:0"}
 delivery: {ledger: 1h, budget: 20s}
@@ -44,7 +44,7 @@ routes:
   - {name: refused, recipient: "refused@in.example", deliver: [fussy]}
   - {name: spool, recipient: "spool@in.example", deliver: [good, fussy], mode: spool}
   - {name: rest, recipient: "@in.example", deliver: [good, flaky]}
-`, good.URL, flaky.URL, fussy.URL)))
+`, good.URL, flaky.URL, fussy.URL))
 	sinks := map[string]*keeper{"good": good, "flaky": flaky, "fussy": fussy}
 	rcpts := []string{"x@in.example", "dead@in.example", "refused@in.example", "spool@in.example"}
 

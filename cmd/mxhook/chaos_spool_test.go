@@ -32,7 +32,6 @@ func take(t *testing.T, b *running, name, rcpt string) {
 // with requests that get no answer; another sink's events don't wait for that, nor does
 // any sender.
 func TestASpooledSinkThatHangsLeavesTheOthersAlone(t *testing.T) {
-	needSpool(t)
 	good, sick := startKeeper(t), startKeeper(t)
 	b := startBridge(t, fmt.Sprintf(spoolConfig, good.URL, sick.URL))
 	sick.be(always(hangs))
@@ -64,7 +63,6 @@ func TestASpooledSinkThatHangsLeavesTheOthersAlone(t *testing.T) {
 // TestAPoisonousSpooledMessageLetsOthersPass keeps failing for some messages while the
 // others of the same sink go through.
 func TestAPoisonousSpooledMessageLetsOthersPass(t *testing.T) {
-	needSpool(t)
 	good, sick := startKeeper(t), startKeeper(t)
 	b := startBridge(t, fmt.Sprintf(spoolConfig, good.URL, sick.URL))
 	good.be(func(a arrival) mood {

@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,7 +15,6 @@ const combinationsAtOnce = 7
 // TestEveryCombinationOfThreeSpooledUnits is TestEveryCombinationOfThreeUnits for a
 // route of the spool: the sender hears 250 at once, and the rest is the spool's.
 func TestEveryCombinationOfThreeSpooledUnits(t *testing.T) {
-	needSpool(t)
 	rng := seeded(t)
 	first, last := 0, 125
 	if !thorough() { // a part of them, another each time
@@ -113,14 +109,7 @@ func runSpooled(t *testing.T, first, last int) {
 // have no answer yet will never have one.
 func (s *spooled) crash(t *testing.T, b *running, state string) (after string) {
 	t.Helper()
-	for range 10 { // a file may go while it is copied
-		after = t.TempDir()
-		if err := os.CopyFS(after, os.DirFS(state)); err == nil {
-			break
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			t.Fatal(err)
-		}
-	}
+	after = copyState(t, state)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	b.Stop(ctx)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"runtime"
 	"slices"
 	"strings"
@@ -29,6 +30,7 @@ var dribbled = []struct{ name, at, by string }{
 	{"data", opening, strings.Repeat("x", 200)},
 	{"chunk", strings.Replace(opening, "DATA", "BDAT 1000 LAST", 1), strings.Repeat("x", 200)},
 	{"TLS handshake", "EHLO a.test\r\nSTARTTLS\r\n", "\x16\x03\x01\x00\xff\x01\x00\x00\xfb\x03\x03" + strings.Repeat("x", 200)},
+	{"PROXY header", "", "PROXY TCP4 192.0.2.1 192.0.2.2 " + strings.Repeat("1", 200)},
 }
 
 // TestAThousandSlowClientsAndAHarvester holds a server busy with 1000 clients that send
@@ -43,6 +45,10 @@ func TestAThousandSlowClientsAndAHarvester(t *testing.T) {
 	r := start(t, func(c *Config) {
 		c.Limits = Limits{Connections: 2 * clients, ConnectionsPerIP: 2 * clients, CommandTime: shortTime, TransactionTime: shortTime}
 	})
+	behind := start(t, func(c *Config) {
+		c.Limits = Limits{Connections: clients, ConnectionsPerIP: clients, CommandTime: shortTime}
+		c.Proxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	})
 	r.dial().hello().startTLS().envelope().want("DATA", "354").want("x\r\n.", "250") // what is made once is made
 	idle := memory()
 
@@ -51,7 +57,11 @@ func TestAThousandSlowClientsAndAHarvester(t *testing.T) {
 	ended := make(chan string, clients)
 	for i := range clients {
 		way := dribbled[i%len(dribbled)]
-		nc, err := net.Dial("tcp", r.addr)
+		server := r
+		if way.name == "PROXY header" {
+			server = behind
+		}
+		nc, err := net.Dial("tcp", server.addr)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +87,8 @@ func TestAThousandSlowClientsAndAHarvester(t *testing.T) {
 	close(ended)
 
 	for end := range ended {
-		if !strings.HasSuffix(end, "421 4.4.2 timed out") && !strings.HasPrefix(end, "TLS handshake: 220 2.0.0") {
+		silent := strings.HasPrefix(end, "TLS handshake: 220 2.0.0") || end == "PROXY header: "
+		if !silent && !strings.HasSuffix(end, "421 4.4.2 timed out") {
 			t.Errorf("a slow client heard last: %s", end)
 		}
 	}

@@ -3,12 +3,14 @@ package senders
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // root runs shell scripts, on this machine or in a root of its own.
@@ -78,7 +80,10 @@ func (r *root) run(t *testing.T, script, stdin string, env ...string) (string, e
 	if r.pid != "" {
 		args = append([]string{"nsenter", "--target", r.pid, "--mount", "--pid", "--uts", "chroot", r.dir}, args...)
 	}
-	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.WaitDelay = time.Second
 	cmd.Env = append(os.Environ(), "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root")
 	cmd.Env = append(cmd.Env, env...)
 	cmd.Stdin = strings.NewReader(stdin)

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -141,6 +142,7 @@ func (b *Bridge) Start() error {
 
 func (b *Bridge) listen() error {
 	limiter := smtpd.NewLimiter(b.connections(), b.config.Limits.ConnectionsPerIP, b.config.Limits.MessagesPerIP)
+	sockets := inheritedSockets(os.Getenv, os.Getpid())
 	for _, lc := range b.config.Listeners {
 		tlsConfig, err := serverTLS(lc.TLS, b.log.With("listener", lc.Address))
 		if err != nil {
@@ -150,22 +152,29 @@ func (b *Bridge) listen() error {
 		if err != nil {
 			return fmt.Errorf("listener %s: %w", lc.Address, err)
 		}
-		ln, err := listenAt(lc.Address)
+		opened, err := sockets.listenAt(lc.Address)
 		if err != nil {
 			return fmt.Errorf("listener %s: %w", lc.Address, err)
 		}
-		b.listeners = append(b.listeners, &listener{ln: ln, server: smtpd.New(smtpd.Config{
+		server := smtpd.New(smtpd.Config{
 			Listener: lc.Address, Hostname: b.config.Hostname,
 			TLS: tlsConfig, TLSMode: smtpd.TLSMode(lc.TLS.Mode), LMTP: lc.Kind == "lmtp", Proxies: lc.Proxies,
 			Authenticate: authenticate, AuthRequired: lc.Kind == "submission",
 			Limits: limitsOf(b.config.Limits), Limiter: limiter,
 			Store: b.store, Handler: b, Log: b.log, Observer: b.metrics,
-		})})
+		})
+		for _, ln := range opened {
+			b.listeners = append(b.listeners, &listener{ln: ln, server: server})
+		}
+	}
+	for _, name := range sockets.unused() {
+		b.log.Warn("an inherited socket is used by no listener", "name", name)
 	}
 	return nil
 }
 
-// Addrs returns where the listeners listen, in the order of the configuration.
+// Addrs returns where the listeners listen, in the order of the configuration; a
+// listener on inherited sockets may have several.
 func (b *Bridge) Addrs() []net.Addr {
 	addrs := make([]net.Addr, 0, len(b.listeners))
 	for _, l := range b.listeners {

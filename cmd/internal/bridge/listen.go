@@ -41,7 +41,7 @@ func listenAt(address string) (net.Listener, error) {
 	ln, err := net.Listen("tcp", address)
 	switch {
 	case errors.Is(err, os.ErrPermission):
-		return nil, fmt.Errorf("%w (a port below 1024 needs root or the capability CAP_NET_BIND_SERVICE)", err)
+		return nil, fmt.Errorf("%w (a port below 1024 needs root, the capability CAP_NET_BIND_SERVICE or a socket of systemd)", err)
 	case err != nil && strings.Contains(err.Error(), "address already in use"):
 		return nil, fmt.Errorf("%w (another program listens there)", err)
 	}

@@ -50,8 +50,10 @@ func wrongSocketPath(path string) string {
 
 // sameAddress tells whether two addresses can't be listened at together.
 func sameAddress(a, b string) bool {
-	if strings.HasPrefix(a, "unix:") || strings.HasPrefix(b, "unix:") {
-		return a == b
+	for _, form := range []string{"unix:", "systemd:"} {
+		if strings.HasPrefix(a, form) || strings.HasPrefix(b, form) {
+			return a == b
+		}
 	}
 	hostA, portA, whyA := splitAddress(a)
 	hostB, portB, whyB := splitAddress(b)

@@ -37,7 +37,7 @@ type Admin struct {
 
 // Listener is one address that takes mail.
 type Listener struct {
-	Address string // host:port, or unix:/path
+	Address string // host:port, unix:/path or systemd:name
 	Kind    string // "mx", "submission" or "lmtp"
 	TLS     TLS
 	Proxies []netip.Prefix // of whom a PROXY header is required

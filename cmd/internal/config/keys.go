@@ -66,7 +66,7 @@ var keys = []key{
 	{section: "admin", name: "address", kind: kindText, text: "HOST:PORT of metrics and health; off without it"},
 	{section: "admin", name: "token", kind: kindText, secret: true, text: "off loopback /metrics and the page need it"},
 
-	{section: "listeners[]", name: "address", kind: kindText, text: "needed; HOST:PORT; unix:/PATH for kind lmtp"},
+	{section: "listeners[]", name: "address", kind: kindText, text: "needed; HOST:PORT; unix:/PATH for kind lmtp; systemd:NAME takes the sockets that a systemd socket unit hands over, by its FileDescriptorName (without one the unit's name)"},
 	{section: "listeners[]", name: "kind", kind: kindEnum, values: []string{"mx", "submission", "lmtp"}, byDefault: "mx", text: "submission for devices and apps of your own, which must AUTH (RFC 6409); lmtp for a mail system of your own that relays to us (RFC 2033)"},
 	{section: "listeners[]", name: "tls", kind: kindMapping, text: "a list of mappings gives several certificates: the first that suits the name and the algorithms that a client asks for is used, else the first"},
 	{section: "listeners[]", name: "proxy_protocol", kind: kindList, text: "networks of load balancers whose PROXY header (version 1 or 2) is required; from others it is refused"},

@@ -67,6 +67,12 @@ func (d *decoder) listenerAddress(v scalar, l Listener, former []Listener) {
 		}
 		return
 	}
+	if name, isInherited := strings.CutPrefix(l.Address, "systemd:"); isInherited {
+		if name == "" || len(name) > 255 || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }) {
+			d.fault(v.place, "listener: address: systemd: and the FileDescriptorName of a socket unit, such as systemd:smtp")
+		}
+		return
+	}
 	host, port, why := splitAddress(l.Address)
 	switch {
 	case why != "":

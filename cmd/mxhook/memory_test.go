@@ -54,7 +54,7 @@ func bigMessage(number, size int) []byte {
 // files, all are delivered in the end, and every octet arrives. MXHOOK_LOAD=1 makes it
 // 64 messages of 25 MiB with 128 MiB.
 func TestManyLargeMessagesKeepTheMemoryBudget(t *testing.T) {
-	messages, size, budget, spare := 8, 2<<20, int64(4<<20), int64(64<<20)
+	messages, size, budget, spare := 12, 4<<20, int64(4<<20), int64(40<<20)
 	if os.Getenv("MXHOOK_LOAD") != "" {
 		messages, size, budget, spare = 64, 25<<20-1000, 128<<20, 128<<20*3/10+40<<20
 	}
@@ -117,7 +117,7 @@ func TestManyLargeMessagesKeepTheMemoryBudget(t *testing.T) {
 			senders.Wait()
 			peak := residentPeak(t, p.cmd.Process.Pid)
 			t.Logf("%d messages of %d octets in %v, %d tries; resident %d MiB when idle, %d MiB at most", messages, size, time.Since(began), tries, idle>>20, peak>>20)
-			if peak > budget+spare {
+			if peak > budget+spare && !raceDetector { // which takes several times the memory
 				t.Errorf("resident %d MiB, at most %d MiB are wanted", peak>>20, (budget+spare)>>20)
 			}
 			if format == "raw" {

@@ -106,7 +106,7 @@ var keys = []key{
 	{section: "delivery", name: "budget", kind: kindDuration, byDefault: "30s", min: int64(10 * time.Millisecond), max: 300 * second, text: "how long the sender waits after the final dot"},
 	{section: "delivery", name: "ledger", kind: kindDuration, byDefault: "192h", max: 8760 * hour, text: "how long a done unit is remembered, by default longer than any known sender tries; 0: no ledger"},
 
-	{section: "spool", name: "max_bytes", kind: kindSize, byDefault: "10GiB", min: mib, max: 1 << 50, text: "of waiting and dead events together; at it mail that needs the spool is deferred"},
+	{section: "spool", name: "max_bytes", kind: kindSize, byDefault: "10GiB", min: 1, max: 1 << 50, text: "of waiting and dead events together; at it mail that needs the spool is deferred"},
 	{section: "spool", name: "max_age", kind: kindDuration, byDefault: "72h", min: second, max: 8760 * hour, text: "how long an event waits for its sink before it is a dead one"},
 
 	{section: "webhook", name: "type", kind: kindEnum, values: sinkTypes, only: availableSinks, text: "webhook"},

@@ -128,6 +128,7 @@ func TestValues(t *testing.T) {
 		{"an empty variable takes its default", "variable-that-is-empty-takes-the-default", func(c *Config) any { return c.Hostname }, "mx.example.com"},
 		{"without hostname it is the host's", "hostname-by-default-is-the-hosts", func(c *Config) any { return c.Hostname }, "mx.host.example"},
 		{"a size with a fraction", "sizes-in-all-units", func(c *Config) any { return c.Limits.MessageSize }, int64(3 << 19)},
+		{"a spool may be as small as one likes", "small-spool", func(c *Config) any { return c.Spool }, Spool{64 << 10, 2 * time.Second}},
 		{"a url with captures is recipient", "fan-out-message-with-captures", func(c *Config) any { return c.Sinks[0].Webhook.FanOut }, "recipient"},
 		{"keys rotate in their order", "webhook-secrets-rotate", func(c *Config) any { return c.Sinks[0].Webhook.Secrets }, []Secret{secretA, secretB}},
 		{"include", "what-is-not-built-may-be-switched-off", func(c *Config) any { return c.Sinks[0].Webhook.Include }, Include{"metadata", "inline", false}},

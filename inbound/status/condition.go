@@ -78,6 +78,7 @@ var (
 	DeclaredTooBig     = row("declared_too_big", 552, 5, 3, 4, "message size exceeds the limit")
 	NoStorage          = row("no_storage", 452, 4, 3, 1, "insufficient storage, try again later")
 	NullMX             = row("null_mx", 550, 5, 7, 27, "the sender's domain does not accept mail")
+	NoPTR              = row("no_ptr", 550, 5, 7, 25, "your address has no name (PTR record)")
 	RelayDenied        = row("relay_denied", 550, 5, 7, 1, "relaying denied")
 	UnknownRecipient   = row("unknown_recipient", 550, 5, 1, 1, "no such recipient")
 	RouteRejects       = row("route_rejects", 550, 5, 7, 1, "refused by the recipient's policy")
@@ -142,7 +143,7 @@ func All() []*Condition {
 		TooManyConnections, TooManyConnectionsPerPeer, TooManyMessages, ShuttingDown, TimedOut, TooManyErrors, InternalError,
 		BadGreeting, BadSequence, BadArguments, LineTooLong, BareNewline, UnknownCommand, NeedsLHLO, NotImplemented, TLSRequired, AuthRequired,
 		AuthFailed, AuthNeedsTLS, AuthMechanism, BadAuthResponse, AuthLineTooLong, AuthCancelled, AuthUnavailable, BadReversePath, BadForwardPath, NeedsSMTPUTF8, UnknownParameter,
-		DeclaredTooBig, NoStorage, NullMX, RelayDenied, UnknownRecipient, RouteRejects, LookupUnavailable, SinkCircuitOpen,
+		DeclaredTooBig, NoStorage, NullMX, NoPTR, RelayDenied, UnknownRecipient, RouteRejects, LookupUnavailable, SinkCircuitOpen,
 		TooManyRecipients, NoRecipientTried, NoValidRecipients, MalformedBDAT, TLSAlreadyActive, TLSTemporarilyGone,
 		Delivered, AlreadyDelivered, MessageTooBig, AmbiguousEnd, MailLoop, PolicyDMARC, PolicySPF, VerdictUnavailable,
 		ConditionsNotMet, InProgress, BudgetExceeded, PartlyDelivered, LocalError,

@@ -29,6 +29,7 @@ import (
 type parts struct {
 	examiner
 	table     *routing.Table
+	reject    config.Reject
 	sinks     map[string]sinks.Sink
 	delivery  delivery.Config
 	deliverer *delivery.Deliverer
@@ -59,7 +60,7 @@ func (b *Bridge) build(c *config.Config) (*parts, error) {
 	}
 	p := &parts{
 		examiner: examiner{hostname: c.Hostname, verifier: newVerifier(c, b.options), relays: c.Verify.TrustedRelays, verified: b.metrics.Verified},
-		table:    table, metrics: b.metrics, circuits: b.circuits, ledger: book, spool: sp, budget: c.Delivery.Budget,
+		table:    table, reject: c.Verify.Reject, metrics: b.metrics, circuits: b.circuits, ledger: book, spool: sp, budget: c.Delivery.Budget,
 		sinks: map[string]sinks.Sink{},
 		delivery: delivery.Config{
 			Budget: c.Delivery.Budget, Log: b.log, Observer: b.metrics, Dead: sp.Bury, Spool: sp.Put,

@@ -35,13 +35,13 @@ func (b *Bridge) Send(ctx context.Context, m control.Stored, content io.Reader) 
 		return control.Report{}, control.Invalid("the message broke off; nothing was done with it")
 	}
 	defer data.Release()
-	begun, err := b.Mail(ctx, session, mail)
+	t, err := b.begin(session, mail)
 	if err != nil {
 		return control.Report{Reply: status.ReplyOf(err).String(), Recipients: []control.RecipientReply{}, Events: []control.EventOutcome{}}, nil
 	}
-	t := begun.(*transaction)
 	t.stored = &stored{again: m.Again}
 	t.deferrals = newDeferrals() // no sender comes again with it
+	t.policy = policy{}          // an operator's word counts
 	if !m.Verify {
 		t.examiner = &examiner{hostname: t.parts.hostname}
 	}

@@ -16,14 +16,28 @@ import (
 )
 
 // Mail begins a transaction with the configuration of this moment.
-func (b *Bridge) Mail(_ context.Context, s inbound.Session, m inbound.Mail) (inbound.Transaction, error) {
+func (b *Bridge) Mail(ctx context.Context, s inbound.Session, m inbound.Mail) (inbound.Transaction, error) {
+	t, err := b.begin(s, m)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.policy.sender(ctx, m); err != nil {
+		t.log.Info("sender refused", "reverse_path", m.ReversePath.String(), "remote_ip", s.RemoteIP, "reply", status.ReplyOf(err).String())
+		t.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// begin is Mail without a question about the sender.
+func (b *Bridge) begin(s inbound.Session, m inbound.Mail) (*transaction, error) {
 	p := b.acquire()
 	if err := p.usable(); err != nil {
 		p.release()
 		return nil, err
 	}
 	return &transaction{
-		parts: p, examiner: &p.examiner, deliverer: p.deliverer, session: s, mail: m, id: b.newID(), deferrals: b.deferrals,
+		parts: p, examiner: &p.examiner, policy: p.policyFor(s, m), deliverer: p.deliverer, session: s, mail: m, id: b.newID(), deferrals: b.deferrals,
 		log: b.log.With("session", s.ID),
 	}, nil
 }
@@ -33,6 +47,7 @@ func (b *Bridge) Mail(_ context.Context, s inbound.Session, m inbound.Mail) (inb
 type transaction struct {
 	parts      *parts
 	examiner   *examiner
+	policy     policy
 	deliverer  *delivery.Deliverer
 	stored     *stored // nil for a message that comes from a sender
 	session    inbound.Session
@@ -54,8 +69,11 @@ func (t *transaction) Close() {
 }
 
 // Rcpt asks the routes for one recipient.
-func (t *transaction) Rcpt(_ context.Context, forwardPath inbound.Path) error {
+func (t *transaction) Rcpt(ctx context.Context, forwardPath inbound.Path) error {
 	d := t.parts.table.Recipient(t.mail.ReversePath, forwardPath)
+	if d.Err == nil && !isPostmaster(forwardPath) { // who is refused may ask why
+		d.Err = t.policy.peer(ctx)
+	}
 	if d.Err == nil {
 		d.Err = t.reachable(d.Matches)
 	}

@@ -93,6 +93,13 @@ type Verify struct {
 	Resolver      []netip.AddrPort // none: the system's
 	Timeout       time.Duration
 	TrustedRelays []netip.Prefix // behind which no SPF or iprev verdict is invented
+	Reject        Reject
+}
+
+// Reject says which facts refuse a message, besides being told.
+type Reject struct {
+	NullMX bool // the sender's domain takes no mail
+	NoPTR  bool // the peer's address has no name
 }
 
 // Delivery says how long a sender waits, and how long is remembered what it sent.

@@ -100,8 +100,8 @@ var keys = []key{
 
 	{section: "verify.reject", name: "dmarc", kind: kindBool, byDefault: "false", only: []string{"false"}},
 	{section: "verify.reject", name: "spf", kind: kindBool, byDefault: "false", only: []string{"false"}},
-	{section: "verify.reject", name: "null_mx", kind: kindBool, byDefault: "false", only: []string{"false"}},
-	{section: "verify.reject", name: "no_ptr", kind: kindBool, byDefault: "false", only: []string{"false"}},
+	{section: "verify.reject", name: "null_mx", kind: kindBool, byDefault: "false", text: "550 5.7.27 at MAIL when the sender's domain says that it takes no mail (RFC 7505)"},
+	{section: "verify.reject", name: "no_ptr", kind: kindBool, byDefault: "false", text: "550 5.7.25 at RCPT when the peer's address has no PTR record; a record that leads elsewhere is iprev fail in the payload, and no reason to refuse"},
 
 	{section: "delivery", name: "budget", kind: kindDuration, byDefault: "30s", min: int64(10 * time.Millisecond), max: 300 * second, text: "how long the sender waits after the final dot"},
 	{section: "delivery", name: "ledger", kind: kindDuration, byDefault: "192h", max: 8760 * hour, text: "how long a done unit is remembered, by default longer than any known sender tries; 0: no ledger"},

@@ -237,7 +237,8 @@ func (d *decoder) verify(top *section) Verify {
 		}
 	}
 	s.texts("trusted_arc_sealers")
-	d.sub(s, "reject")
+	reject := d.sub(s, "reject")
+	v.Reject = Reject{NullMX: reject.flag("null_mx"), NoPTR: reject.flag("no_ptr")}
 	return v
 }
 

@@ -207,6 +207,22 @@ func TestSendGivesAFreshIdentity(t *testing.T) {
 	}
 }
 
+func TestSendFromNobodyHasTheNullReversePath(t *testing.T) {
+	a := startApp(t)
+	b := startBridge(t, strings.ReplaceAll(interopConfig, "%URL%", a.URL))
+	for from, want := range map[string]string{"": "", "<>": "", "<bob@sender.example>": "bob@sender.example"} {
+		got := runCommand(t, interopMessage, "send", "--from", from, "--to", b.smtp, "-")
+		var p struct {
+			Envelope struct {
+				ReversePath *string `json:"reverse_path"`
+			}
+		}
+		if err := json.Unmarshal(a.next(t).body, &p); err != nil || got.status != 0 || *p.Envelope.ReversePath != want {
+			t.Errorf("--from %q: %+v, %v", from, p, err)
+		}
+	}
+}
+
 func TestANameWithoutAnAddressIsNoRecipient(t *testing.T) {
 	a := startApp(t)
 	b := startBridge(t, strings.ReplaceAll(interopConfig, "%URL%", a.URL))

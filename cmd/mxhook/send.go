@@ -23,7 +23,7 @@ const maxFile = 256 << 20
 func runSend(ctx context.Context, t *terminal, args []string) int {
 	f := newFlags(t, "send")
 	to := f.String("to", "127.0.0.1:2525", "the server, `HOST:PORT`")
-	from := f.String("from", "", "the reverse-path `ADDR`; by default the From field's, \"<>\" for none")
+	from := f.String("from", "", "the reverse-path `ADDR`; \"\" for the null reverse-path; by default the From field's")
 	rcpts := f.repeated("rcpt", "a forward-path `ADDR`, repeatable; by default those of To, Cc and Bcc")
 	helo := f.String("helo", "localhost", "the `NAME` for EHLO")
 	asIs := f.Bool("as-is", false, "keep Date and Message-ID as they are")
@@ -35,6 +35,9 @@ func runSend(ctx context.Context, t *terminal, args []string) int {
 	content, err := readMessage(t, files[0])
 	if err != nil {
 		return f.fail("%v", err)
+	}
+	if f.given("from") && *from == "" {
+		*from = "<>"
 	}
 	m := mailing{server: *to, helo: *helo, from: *from, rcpts: *rcpts}
 	f.skipped(addressFrom(&m, message.Parse(bytes.NewReader(content), int64(len(content)), message.Options{})))

@@ -166,7 +166,14 @@ func (h *spoolHistory) open() {
 func (h *spoolHistory) shut() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.gate = make(chan struct{})
+	if h.gate == nil {
+		h.gate = make(chan struct{})
+	}
+	select {
+	case <-h.gate:
+		h.gate = make(chan struct{})
+	default: // workers may wait at it already
+	}
 }
 
 // disturbLedger and disturbSpool are the disks'.

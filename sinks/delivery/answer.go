@@ -91,20 +91,24 @@ func resultsOf(results []result, recipient string) (own []result) {
 // bury is that of combine.
 func (w *work) reply(results []result) (a inbound.Answer, bury bool) {
 	outcomes := make([]sinks.Outcome, len(results))
-	tasks := make([]task, len(results))
+	var taken []task
 	for i, r := range results {
 		if r.storage != nil {
 			return inbound.Answer{Err: r.storage}, false
 		}
-		outcomes[i], tasks[i] = r.outcome, r.task
+		if outcomes[i] = r.outcome; r.outcome.Err == nil {
+			taken = append(taken, r.task)
+		}
 	}
 	known := w.known.first(false)
 	err, bury := combine(outcomes, known != "")
 	switch {
 	case err != nil:
 		return inbound.Answer{Err: err}, false
-	case len(tasks) > 0:
-		return inbound.Answer{Text: successText(tasks)}, bury
+	case len(taken) > 0:
+		return inbound.Answer{Text: successText(taken)}, bury
+	case len(results) > 0: // all of these were refused, but others were taken before
+		return inbound.Answer{Text: "OK " + known}, bury
 	case known == "" && len(w.optional) == 0:
 		known = w.known.first(true)
 	}

@@ -190,3 +190,21 @@ func TestOneReplyForAll(t *testing.T) {
 		})
 	}
 }
+
+func TestTheReplyNamesWhatWasTaken(t *testing.T) {
+	b := openBook(t)
+	m, to := mail("ann@in.example", "bob@in.example", "eve@in.example")
+	m.Provable = true
+	refused := delivery.Order{Route: "a", Recipients: to[:1], Required: []sinks.Sink{refuses.sink("first")}, Deduplicate: true}
+	taken := delivery.Order{Route: "b", Recipients: to[1:2], Required: []sinks.Sink{accepts.sink("second")}, Deduplicate: true}
+	also := delivery.Order{Route: "c", Recipients: to[2:], Required: []sinks.Sink{accepts.sink("third")}, Deduplicate: true}
+	first := m.Event("b", to[1:2]).ID
+	if got := b.Deliver(context.Background(), m, []delivery.Order{refused, taken, also}); got.Text != "OK "+first+" +1" {
+		t.Errorf("%+v, want %s +1", got, first)
+	}
+	// What an earlier try delivered is named when all of this one is refused.
+	again := delivery.Order{Route: "d", Recipients: to[:1], Required: []sinks.Sink{refuses.sink("first")}, Deduplicate: true}
+	if got := b.Deliver(context.Background(), m, []delivery.Order{again, taken}); got.Err != nil || got.Text != "OK "+first {
+		t.Errorf("%+v, want %s", got, first)
+	}
+}

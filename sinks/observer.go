@@ -21,7 +21,7 @@ type Observer interface {
 // Attempt is one try of a sink.
 type Attempt struct {
 	Sink      string
-	Message   [sha256.Size]byte // the message's identity, Event.Identity
+	Message   [sha256.Size]byte // Event.Likeness
 	Condition *status.Condition // status.Delivered for a yes
 	Health    Health
 	Took      time.Duration

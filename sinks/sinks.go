@@ -75,6 +75,16 @@ type Event struct {
 	Cut []Range
 }
 
+// Likeness tells one message from another however often it is sent, for those who
+// count messages and not transactions: the identity where the message has a Message-ID,
+// its bytes where it has none, since the identity is the transaction's own then.
+func (e *Event) Likeness() [sha256.Size]byte {
+	if e.Message != nil && e.Message.MessageID == "" && e.Data != nil {
+		return e.Data.SHA256()
+	}
+	return e.Identity
+}
+
 // Range is a half-open range of octets.
 type Range struct{ Start, End int64 }
 

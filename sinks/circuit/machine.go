@@ -108,7 +108,7 @@ func (c *circuit) enter(f *flight, e *sinks.Event, now time.Time) bool {
 	case c.state == Open, c.state == HalfOpen && c.probe.flight != nil && !c.probe.over(now):
 		return false
 	case c.state == HalfOpen:
-		c.probe = lease{session: e.Session.ID, until: now.Add(leaseTime), flight: f, message: e.Identity}
+		c.probe = lease{session: e.Session.ID, until: now.Add(leaseTime), flight: f, message: e.Likeness()}
 	}
 	c.flights[f] = struct{}{}
 	return true

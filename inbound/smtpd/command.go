@@ -2,6 +2,7 @@ package smtpd
 
 import (
 	"bytes"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -94,20 +95,44 @@ func hasControl(line []byte) bool {
 	return bytes.ContainsFunc(line, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }
 
-// isHELO tells whether s can be a domain or an address literal (RFC 5321 4.1.1.1). It
-// is not held to their grammar, since real clients aren't, but to their characters.
+// isHELO tells whether s can be a domain or an address literal (RFC 5321 4.1.1.1, 4.1.3).
+// A domain is not held to the grammar, since real clients aren't, but to its characters
+// and to labels that aren't empty; a bare address passes too.
 func isHELO(s string) bool {
 	if s == "" || len(s) > 255 {
 		return false
 	}
-	for i := range len(s) {
-		c := s[i]
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !letter && strings.IndexByte(".-_:[]", c) < 0 {
+	if s[0] == '[' {
+		return isAddressLiteral(s)
+	}
+	if strings.Contains(s, ":") {
+		_, err := netip.ParseAddr(s)
+		return err == nil
+	}
+	for label := range strings.SplitSeq(strings.TrimSuffix(s, "."), ".") {
+		if label == "" {
 			return false
+		}
+		for i := range len(label) {
+			c := label[i]
+			letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+			if !letter && c != '-' && c != '_' {
+				return false
+			}
 		}
 	}
 	return true
+}
+
+// isAddressLiteral tells whether s is "[192.0.2.1]" or "[IPv6:2001:db8::1]", the only
+// tags that there are; clients leave out that of IPv6.
+func isAddressLiteral(s string) bool {
+	s, closed := strings.CutSuffix(s[1:], "]")
+	if len(s) > 5 && strings.EqualFold(s[:5], "IPv6:") {
+		s = s[5:]
+	}
+	ip, err := netip.ParseAddr(s)
+	return closed && err == nil && ip.Zone() == ""
 }
 
 func (cmd *command) parseMail(arg string) {

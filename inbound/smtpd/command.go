@@ -106,8 +106,7 @@ func isHELO(s string) bool {
 		return isAddressLiteral(s)
 	}
 	if strings.Contains(s, ":") {
-		_, err := netip.ParseAddr(s)
-		return err == nil
+		return isAddress(s)
 	}
 	for label := range strings.SplitSeq(strings.TrimSuffix(s, "."), ".") {
 		if label == "" {
@@ -131,8 +130,12 @@ func isAddressLiteral(s string) bool {
 	if len(s) > 5 && strings.EqualFold(s[:5], "IPv6:") {
 		s = s[5:]
 	}
+	return closed && isAddress(s)
+}
+
+func isAddress(s string) bool {
 	ip, err := netip.ParseAddr(s)
-	return closed && err == nil && ip.Zone() == ""
+	return err == nil && ip.Zone() == ""
 }
 
 func (cmd *command) parseMail(arg string) {

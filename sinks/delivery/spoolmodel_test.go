@@ -265,10 +265,11 @@ func (h *spoolHistory) work() (crashed bool) {
 	crashed = h.dead
 	h.mu.Unlock()
 	if crashed {
-		h.restart()
+		h.restart() // shuts too, before the workers start: a second gate would leave them at the first
+		return true
 	}
 	h.shut()
-	return crashed
+	return false
 }
 
 // run plays the history and returns how many times the sender tried.

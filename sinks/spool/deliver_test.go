@@ -379,6 +379,32 @@ func TestEventsOfASinkThatIsGoneWaitUntilTheyAreTooOld(t *testing.T) {
 	})
 }
 
+func TestAShortAgeIsKeptTo(t *testing.T) {
+	for name, app := range map[string]*sink{
+		"the circuit is open":   {name: "app", answer: always(blocked(5 * time.Second))},
+		"the sink is not there": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := spool.Options{Limits: spool.Limits{MaxAge: 3 * time.Second}}
+				if app != nil {
+					o.Sink = named(app)
+				}
+				s := open(t, t.TempDir(), o)
+				s.Start()
+				for n := range 20 {
+					put(t, s, entry(received(t, n), "app"))
+				}
+				time.Sleep(2900 * time.Millisecond)
+				settled(t, s, 20, 0)
+				time.Sleep(400 * time.Millisecond)
+				settled(t, s, 0, 20)
+				stop(t, s, nil)
+			})
+		})
+	}
+}
+
 func TestStopWaitsForWhatRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app := &sink{name: "app", answer: func(context.Context, *sinks.Event) sinks.Outcome { time.Sleep(25 * time.Second); return taken() }}

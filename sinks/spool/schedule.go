@@ -15,9 +15,16 @@ const (
 	maxBackoff   = time.Hour
 	// lookAgain is how soon a sink that isn't there is looked for again.
 	lookAgain = time.Minute
-	// tidyEvery is how often is looked for events that are too old.
+	// tidyEvery is how often is looked for events that are too old, at the least.
 	tidyEvery = time.Minute
+	tidyOften = 100 * time.Millisecond
 )
+
+// tidyTime is how often is looked for events that are too old, so that one is not much
+// older than the bound. s.mu is held.
+func (s *Spool) tidyTime() time.Duration {
+	return max(tidyOften, min(tidyEvery, s.limits.MaxAge/20))
+}
 
 // backoff returns how long an event waits after the nth failed delivery, n from 1:
 // between the half and the whole of 2 s, 4 s, 8 s … 1 h.
@@ -101,8 +108,8 @@ func (s *Spool) run() {
 		}
 		s.mu.Lock()
 		now := time.Now()
-		next := now.Add(tidyEvery)
-		if now.Sub(tidied) >= tidyEvery {
+		next := now.Add(s.tidyTime())
+		if now.Sub(tidied) >= s.tidyTime() {
 			tidied = now
 			s.tidy(now)
 		}

@@ -280,6 +280,34 @@ func TestAStorageThatFailsAtTheStartIsOpenedLater(t *testing.T) {
 	})
 }
 
+func TestWhatIsOpenedLaterIsCountedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, _ := left(t)
+		first := open(t, "", spool.Options{Files: d})
+		if err := first.Bury(received(t, 2), "app", never()); err != nil {
+			t.Fatal(err)
+		}
+		_, _, octets := first.Stats()
+		stop(t, first, nil)
+		d.Fail(func(op, name string) error {
+			if op == "open" && strings.HasPrefix(name, "spool/") {
+				return syscall.EIO
+			}
+			return nil
+		})
+		s := open(t, "", spool.Options{Files: d})
+		s.Start()
+		time.Sleep(time.Minute)
+		d.Fail(nil)
+		time.Sleep(5 * time.Second)
+		settled(t, s, 2, 1)
+		if _, _, now := s.Stats(); now != octets {
+			t.Errorf("%d octets are counted as %d", octets, now)
+		}
+		stop(t, s, nil)
+	})
+}
+
 func TestADeliveredEventWhoseFilesStayIsNotSentAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := spooltest.NewDisk()

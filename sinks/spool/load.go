@@ -22,9 +22,11 @@ type loaded struct {
 }
 
 // load reads what is in the folders. s.mu is held, and nobody else uses s yet. Only an
-// error of reading is one; what is damaged is told in the log, and set aside.
+// error of reading is one; what is damaged is told in the log, and set aside. It may be
+// called again after an error.
 func (s *Spool) load() error {
 	began := time.Now()
+	s.bytes = 0 // of a load that ended in the middle
 	if err := s.loadDead(); err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"mxhook/sinks"
 	"mxhook/sinks/ledger"
 	"mxhook/sinks/spool"
+	"mxhook/sinks/spool/spooltest"
 )
 
 func TestAStartAsksTheLedgerAndTellsIt(t *testing.T) {
@@ -145,4 +146,47 @@ func TestBothKindsAreShownAlike(t *testing.T) {
 		}
 		m.Release()
 	}
+}
+
+// A resend of the message comes while a person puts the dead event back.
+func TestAnEventThatIsPutBackMeanwhileIsNotPutAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := spooltest.NewDisk()
+		app := &sink{name: "app"}
+		inLink, goOn := make(chan struct{}), make(chan struct{})
+		s := open(t, "", spool.Options{Files: slowLink{d, func() { close(inLink); <-goOn }}, Sink: named(app)})
+		e := received(t, 1)
+		if err := s.Bury(e, "app", never()); err != nil {
+			t.Fatal(err)
+		}
+		var both sync.WaitGroup
+		both.Go(func() {
+			if err := s.Replay([]string{e.ID + ".app"}); err != nil {
+				t.Error(err)
+			}
+		})
+		<-inLink
+		both.Go(func() { put(t, s, entry(e, "app")) })
+		synctest.Wait()
+		close(goOn)
+		both.Wait()
+		s.Start()
+		time.Sleep(time.Hour)
+		if ids := app.ids(); len(ids) != 1 {
+			t.Errorf("delivered %d times", len(ids))
+		}
+		settled(t, s, 0, 0)
+		stop(t, s, nil)
+	})
+}
+
+// slowLink is a disk whose links wait.
+type slowLink struct {
+	*spooltest.Disk
+	wait func()
+}
+
+func (s slowLink) Link(from, to string) error {
+	s.wait()
+	return s.Disk.Link(from, to)
 }

@@ -24,13 +24,8 @@ func (s *Spool) Put(entries []Entry) error {
 	if len(taken) == 0 {
 		return nil
 	}
+	defer s.leave(taken)
 	err := s.put(taken)
-	s.mu.Lock()
-	for _, e := range taken {
-		close(s.putting[e.id()])
-		delete(s.putting, e.id())
-	}
-	s.mu.Unlock()
 	switch {
 	case err == nil:
 		s.ring()
@@ -65,10 +60,26 @@ func (s *Spool) take(entries []Entry) (taken []Entry) {
 	return taken
 }
 
+// leave lets others put these entries.
+func (s *Spool) leave(taken []Entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range taken {
+		close(s.putting[e.id()])
+		delete(s.putting, e.id())
+	}
+}
+
 // put writes a batch and lets it wait.
 func (s *Spool) put(entries []Entry) error {
 	dead, release := s.holdDead(entries)
 	defer release()
+	if len(dead) > 0 {
+		entries = s.notWaiting(entries) // a Replay may have had the dead event
+	}
+	if len(entries) == 0 {
+		return nil
+	}
 	data := entries[0].Event.Data
 	h := head{Schema: WaitingSchema, SpooledAt: s.after(dead), Raw: newRaw(data)}
 	for _, e := range entries {
@@ -123,6 +134,13 @@ func (s *Spool) holdDead(entries []Entry) (dead []string, release func()) {
 			r()
 		}
 	}
+}
+
+// notWaiting returns the entries that don't wait.
+func (s *Spool) notWaiting(entries []Entry) []Entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool { return s.waiting[e.id()] != nil })
 }
 
 // after returns the moment of spooling: now, and after the burial of these dead events,

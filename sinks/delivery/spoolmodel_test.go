@@ -321,10 +321,25 @@ func (h *spoolHistory) send(m delivery.Mail, named []sinks.Recipient) bool {
 	h.dead = h.dead || a.Err == nil && h.hits(replying, crashAfterReply)
 	dead := h.dead
 	h.mu.Unlock()
+	if a.Err == nil && !dead {
+		h.remembers(m, named)
+	}
 	if dead {
 		h.restart()
 	}
 	return a.Err == nil && !lost
+}
+
+// remembers tells that the ledger knows what was answered with 250.
+func (h *spoolHistory) remembers(m delivery.Mail, named []sinks.Recipient) {
+	for _, r := range named {
+		for route, sink := range map[string]string{"now": "app", "later": "queue"} {
+			unit := ledger.KeyOf(m.Identity, route, sink, r.Key())
+			if d := h.ledger.Known([]ledger.Key{unit})[0]; !d.State.Suppresses() {
+				h.t.Errorf("%v: 250, but the ledger says %v of %s at %s", h.faults, d.State, r.Path.LocalPart, sink)
+			}
+		}
+	}
 }
 
 // check tells what holds at the end: who heard 250 has each unit at its sink, or among
@@ -349,18 +364,26 @@ func (h *spoolHistory) check(heard map[string]bool) {
 }
 
 // windows counts the faults between a sink's having a unit and the moment when that is
-// remembered: each may cost a copy. No other does.
+// remembered: each may cost a copy. No other does: a worker's yes that can't be marked
+// is remembered by the ledger's "spooled" and the removal of the files, so that it
+// repeats only when one of these failed, too.
 func (h *spoolHistory) windows(sink string) (n int) {
 	at := map[string]string{"app": directly, "queue": working}[sink]
 	for _, s := range h.faults {
-		switch s.fault {
-		case answerLost, crashAfterSink, markFails, crashBeforeSync, progressFails:
-			if s.event == at {
-				n++
-			}
+		switch {
+		case s.event != at:
+		case s.fault == answerLost, s.fault == crashAfterSink, s.fault == crashBeforeSync, s.fault == markFails && (sink == "app" || h.forgetful()):
+			n++
 		}
 	}
 	return n
+}
+
+// forgetful tells whether a fault hit the marking as spooled, or the files' removal.
+func (h *spoolHistory) forgetful() bool {
+	return slices.ContainsFunc(h.faults, func(s slot) bool {
+		return s.event == marking || s.fault == crashAfterPut || s.fault == crashAtProgress
+	})
 }
 
 func TestNoHistoryLosesASpooledUnit(t *testing.T) {

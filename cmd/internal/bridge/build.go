@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -78,9 +79,7 @@ func (b *Bridge) build(c *config.Config) (*parts, error) {
 	p.spools = slices.ContainsFunc(c.Routes, func(r routing.Rule) bool { return r.Spool })
 	p.users.Store(1)
 	b.retired.Add(1)
-	p.close = func() {
-		go b.retire(p)
-	}
+	p.close = sync.OnceFunc(func() { go b.retire(p) })
 	b.countFromZero(c)
 	b.configureCircuits(c)
 	return p, nil

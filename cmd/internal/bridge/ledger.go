@@ -17,7 +17,6 @@ func (b *Bridge) openLedger(c *config.Config) (*ledger.Ledger, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.ledger != nil {
-		b.ledger.SetMaxAge(c.Delivery.Ledger)
 		return b.ledger, nil
 	}
 	l, err := ledger.Open(filepath.Join(c.State, "ledger"), ledger.Options{MaxAge: c.Delivery.Ledger, Log: b.log})
@@ -26,6 +25,15 @@ func (b *Bridge) openLedger(c *config.Config) (*ledger.Ledger, error) {
 	}
 	b.ledger = l
 	return l, nil
+}
+
+// configureLedger gives the ledger what a reload changed.
+func (b *Bridge) configureLedger(c *config.Config) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ledger != nil && c.Delivery.Ledger != 0 {
+		b.ledger.SetMaxAge(c.Delivery.Ledger)
+	}
 }
 
 // closeLedger ends the ledger, after everything that could write to it.

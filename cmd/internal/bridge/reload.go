@@ -22,6 +22,7 @@ func (b *Bridge) Reload(c *config.Config) error {
 	old := b.current
 	b.current = p
 	b.mu.Unlock()
+	b.configureLedger(&kept)
 	b.configureSpool(&kept)
 	old.release()
 	for _, key := range needRestart(b.config, c) {

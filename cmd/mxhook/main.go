@@ -8,6 +8,7 @@ import (
 	"io"
 	"log"
 	"os"
+	_ "time/tzdata" // for the times of invitations where the system has no zones
 )
 
 // Exit statuses.

@@ -111,28 +111,13 @@ func (p *part) disposition() string {
 // innerName makes a file name of the subject of a nested message, of which b is
 // the beginning: "SUBJECT.eml", "message.eml" without a subject.
 func (p *parser) innerName(b []byte) string {
-	quiet := newParser(nil, 0, p.opts)
-	var h headerBlock
-	h.reset(0)
-	b = b[:min(len(b), 16<<10)]
-	for len(b) > 0 {
-		l := line{data: b, first: true}
-		if k := strings.IndexByte(string(b), '\n'); k >= 0 {
-			l.data, l.eol = b[:k+1], 1
-		}
-		b = b[len(l.data):]
-		content := strings.TrimRight(string(l.content()), "\r")
-		if content == "" {
+	name := ""
+	for _, f := range p.innerHeader(b[:min(len(b), 16<<10)]) {
+		if strings.EqualFold(f.Name, "Subject") {
+			name = f.Value
 			break
 		}
-		if content[0] == ' ' || content[0] == '\t' {
-			h.extend(l, &quiet.lim)
-		} else if n := fieldName(l.content()); n > 0 {
-			h.add(l, n, &quiet.lim)
-		}
 	}
-	raw, _ := h.get("Subject")
-	name := quiet.decodeWords(unfold(quiet.headerText(raw, "")), "")
 	name = strings.Map(func(r rune) rune {
 		if strings.ContainsRune(`/\:*?"<>|`, r) || r == '\t' {
 			return '_'

@@ -7,6 +7,12 @@ import (
 	"testing"
 )
 
+const (
+	statusHead   = "Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n"
+	noticeHead   = "From: MAILER-DAEMON@b.example\r\nSubject: failure notice\r\n\r\n"
+	calendarHead = "Content-Type: text/calendar; method=REQUEST\r\n\r\nBEGIN:VCALENDAR\r\n"
+)
+
 // bombs are messages that cost other parsers far more than their size.
 var bombs = []struct {
 	name   string
@@ -96,6 +102,42 @@ var bombs = []struct {
 		return "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat(part, 3000)
 	}, DefectPartsLimit},
 	{"25 MB of text", func() string { return "From: a@b.example\r\n\r\n" + strings.Repeat("0123456789\r\n", 25<<20/12) }, DefectTextLimit},
+	{"5 MB of delivery status", func() string {
+		return statusHead + strings.Repeat("Final-Recipient: rfc822; a@b.example\r\nAction: failed\r\n\r\n", 80000)
+	}, DefectReportLimit},
+	{"a delivery status of one field with 100000 folds", func() string {
+		return statusHead + "Diagnostic-Code: smtp; 550" + strings.Repeat("\r\n x", 100000)
+	}, DefectReportLimit},
+	{"60000 recipients in a notice for people", func() string {
+		return noticeHead + strings.Repeat("<a@b.example>: 550 no\r\n<b@b.example>: 550 no\r\n", 30000)
+	}, ""},
+	{"a notice of hosts and codes", func() string {
+		return noticeHead + "<a@b.example>:\r\n" + strings.Repeat("host 550 5.1.1.1.1 host:", 40000)
+	}, DefectLongLine},
+	{"bounces that return bounces, 5000 deep", func() string {
+		return strings.Repeat("From: MAILER-DAEMON@b.example\r\nSubject: failure notice\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n", 5000)
+	}, ""},
+	{"a feedback report of 100000 domains", func() string {
+		return "Content-Type: multipart/report; report-type=feedback-report; boundary=b\r\n\r\n--b\r\nContent-Type: message/feedback-report\r\n\r\n" +
+			strings.Repeat("Reported-Domain: b.example\r\n", 100000)
+	}, DefectReportLimit},
+	{"20 calendars of 1 MB", func() string {
+		return "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\nContent-Type: text/calendar\r\n\r\n"+strings.Repeat("SUMMARY:\\n\r\n", 80000), 20)
+	}, DefectCalendarLimit},
+	{"100000 calendar entries", func() string { return calendarHead + strings.Repeat("BEGIN:VEVENT\r\nEND:VEVENT\r\n", 100000) }, DefectCalendarLimit},
+	{"100000 components within each other", func() string { return calendarHead + strings.Repeat("BEGIN:VEVENT\r\n", 100000) }, DefectCalendar},
+	{"a calendar line of 100000 parameters", func() string {
+		return calendarHead + "BEGIN:VEVENT\r\nATTENDEE" + strings.Repeat(";X=^^", 100000) + ":a\r\n"
+	}, DefectReportLimit},
+	{"a calendar line of 100000 folds", func() string { return calendarHead + "BEGIN:VEVENT\r\nSUMMARY:" + strings.Repeat("\r\n x", 100000) }, DefectReportLimit},
+	{"9000 time zones", func() string {
+		var b strings.Builder
+		for i := range 9000 {
+			fmt.Fprintf(&b, "BEGIN:VEVENT\r\nDTSTART;TZID=A/%d:20261201T100000\r\nEND:VEVENT\r\n", i)
+		}
+		return calendarHead + b.String()
+	}, DefectCalendarLimit},
+	{"12 MB of PGP armor", func() string { return "From: a@b.example\r\n\r\n" + strings.Repeat("-----BEGIN PGP ", 500000) }, DefectLongLine},
 	{"a thousand kinds of defect", func() string {
 		return "Content-Type: multipart/mixed; boundary=b\r\n\r\n" +
 			strings.Repeat("--b\r\nContent-Type: /\r\nContent-Transfer-Encoding: base64\r\n\r\n*\r\n", 900)

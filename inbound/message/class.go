@@ -1,22 +1,24 @@
 package message
 
-import "strings"
-
-// classify fills Class and Automatic from header facts (RFC 3834, RFC 3464, RFC
-// 5965) and the part tree. What only the text of a message tells is not looked at.
+// classify fills Bounce, FeedbackReport, Automatic and Class: from header facts and
+// the part tree, and for notifications that are written for people alone from who
+// wrote them and their text.
 func (p *parser) classify(root *part) {
 	m := p.msg
 	m.Automatic = p.automatic(root)
 	auto := m.Automatic.Reason != ""
 	reply := auto && m.Automatic.AutoSubmitted != "auto-generated"
+	if m.FeedbackReport = p.feedbackReport(root); m.FeedbackReport == nil {
+		m.Bounce = p.bounce(root)
+	}
 	switch {
-	case reportType(root) == "delivery-status":
-		m.Class = ClassBounce
-	case reportType(root) == "feedback-report":
+	case m.FeedbackReport != nil:
 		m.Class = ClassFeedbackReport
+	case m.Bounce != nil:
+		m.Class = ClassBounce
 	case reply:
 		m.Class = ClassAutoReply
-	case hasInvitation(root):
+	case hasInvitation(root) || m.scheduling():
 		m.Class = ClassCalendar
 	case m.List.ID != "":
 		m.Class = ClassList
@@ -25,23 +27,6 @@ func (p *parser) classify(root *part) {
 	default:
 		m.Class = ClassNormal
 	}
-}
-
-// reportType returns the report-type of a multipart/report, by its parameter or by
-// the part that it must have.
-func reportType(root *part) string {
-	if root.declared != "multipart/report" {
-		return ""
-	}
-	if t := strings.ToLower(root.params.get("report-type")); t != "" {
-		return t
-	}
-	for _, k := range root.kids {
-		if t, ok := strings.CutPrefix(k.media, "message/"); ok && t != "rfc822" {
-			return t
-		}
-	}
-	return ""
 }
 
 // hasInvitation tells whether a part is text/calendar with a method (RFC 6047).
@@ -57,77 +42,11 @@ func hasInvitation(p *part) bool {
 	return false
 }
 
-// automatic collects the signs of RFC 3834 and those that vendors used before it.
-func (p *parser) automatic(root *part) Automatic {
-	a := Automatic{AutoSubmitted: "no"}
-	if v, ok := p.first("Auto-Submitted"); ok {
-		word, _, _ := strings.Cut(neutral(v), ";")
-		if word = strings.ToLower(firstToken(word)); word != "" {
-			a.AutoSubmitted = word
-		}
-	}
-	if v, ok := p.first("Precedence"); ok {
-		a.Precedence = strings.ToLower(firstToken(neutral(v)))
-	}
-	switch {
-	case a.AutoSubmitted != "no":
-		a.Reason = "Auto-Submitted: " + a.AutoSubmitted
-	case a.Precedence == "auto_reply" || a.Precedence == "auto-reply":
-		a.Reason = "Precedence: " + a.Precedence
-	case reportType(root) == "disposition-notification":
-		a.Reason = "report-type=disposition-notification"
-	default:
-		a.Reason = p.vendorSign()
-	}
-	return a
-}
-
-// vendorSign names the first field by which programs without RFC 3834 say that they
-// answered.
-func (p *parser) vendorSign() string {
-	for _, name := range []string{"X-Autoreply", "X-Autorespond", "X-Autoresponder", "X-Auto-Reply", "X-AutoReply-From", "X-Mail-Autoreply"} {
-		if v, ok := p.first(name); ok && !strings.EqualFold(v, "no") && !strings.EqualFold(v, "false") {
-			return name
-		}
-	}
-	return ""
-}
-
-// security tells by the content types alone whether the message, or a part of it,
-// is signed or encrypted (RFC 1847, RFC 3156, RFC 8551).
-func security(root *part) Security {
-	s := Security{Signed: "none", Encrypted: "none"}
-	s.look(root)
-	return s
-}
-
-func (s *Security) look(p *part) {
-	protocol := strings.ToLower(p.params.get("protocol"))
-	switch p.declared {
-	case "multipart/signed":
-		s.Signed = "smime"
-		if strings.Contains(protocol, "pgp") || protocol == "" && hasKid(p, "application/pgp-signature") {
-			s.Signed = "pgp"
-		}
-	case "multipart/encrypted":
-		s.Encrypted = "pgp"
-	case "application/pkcs7-mime", "application/x-pkcs7-mime":
-		switch strings.ToLower(p.params.get("smime-type")) {
-		case "signed-data":
-			s.Signed = "smime"
-		case "certs-only", "compressed-data":
-		default:
-			s.Encrypted = "smime"
-		}
-	}
-	for _, k := range p.kids {
-		s.look(k)
-	}
-}
-
-func hasKid(p *part, media string) bool {
-	for _, k := range p.kids {
-		if k.media == media {
+// scheduling tells whether a calendar asks or answers (RFC 5546), which a calendar
+// that is only published does not.
+func (m *Message) scheduling() bool {
+	for _, c := range m.Calendar {
+		if c.Method != "" && c.Method != "PUBLISH" {
 			return true
 		}
 	}

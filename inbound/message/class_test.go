@@ -18,10 +18,18 @@ func TestClass(t *testing.T) {
 		{"Precedence bulk is no answer", "Precedence: bulk\r\n", ClassNormal, ""},
 		{"X-Autoreply", "X-Autoreply: yes\r\n", ClassAutoReply, "X-Autoreply"},
 		{"X-Autoreply no", "X-Autoreply: no\r\n", ClassNormal, ""},
+		{"an Apple vacation", "X-Apple-Action: VACATION\r\n", ClassAutoReply, "X-Apple-Action: vacation"},
+		{"a rule of a mailbox answered", "X-MS-Exchange-Generated-Message-Source: Mailbox Rules Agent\r\n", ClassAutoReply, "X-MS-Exchange-Generated-Message-Source: mailbox rules agent"},
+		{"an absence notice by its subject", "Subject: Automatic reply: Ticket\r\n", ClassAutoReply, "Subject: automatic reply"},
+		{"an absence notice with a wide colon", "Subject: =?utf-8?b?6Ieq5YuV6L+U5L+h77ya56Wo?=\r\n", ClassAutoReply, "Subject: 自動返信"},
+		{"a person's answer to an absence notice", "Subject: Re: Automatic reply: Ticket\r\n", ClassNormal, ""},
+		{"a subject that only begins like one", "Subject: Automatic reply is broken: help\r\n", ClassNormal, ""},
 		{"X-Auto-Response-Suppress asks, it does not answer", "X-Auto-Response-Suppress: All\r\n", ClassNormal, ""},
 		{"a list", "List-Id: Talk <l.example>\r\n", ClassList, ""},
 		{"an invitation", "Content-Type: text/calendar; method=REQUEST\r\n", ClassCalendar, ""},
 		{"a calendar file", "Content-Type: text/calendar\r\n", ClassNormal, ""},
+		{"a person writes about bounces", "Subject: Mail delivery failed\r\n", ClassNormal, ""},
+		{"a postmaster is a person", "From: postmaster@c.example\r\nSubject: returned mail\r\n", ClassNormal, ""},
 		{"a bounce, although auto-replied", "Auto-Submitted: auto-replied\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n", ClassBounce, "Auto-Submitted: auto-replied"},
 		{"a feedback report", "Content-Type: multipart/report; report-type=\"Feedback-Report\"; boundary=b\r\n", ClassFeedbackReport, ""},
 		{"a read receipt", "Content-Type: multipart/report; report-type=disposition-notification; boundary=b\r\n", ClassAutoReply, "report-type=disposition-notification"},
@@ -61,6 +69,7 @@ func TestSecurity(t *testing.T) {
 	for header, want := range map[string]Security{
 		"text/plain": {"none", "none"},
 		"multipart/signed; protocol=\"application/pgp-signature\"; boundary=b":     {"pgp", "none"},
+		"multipart/signed; protocol=\"application/x-own\"; boundary=b":             {"none", "none"},
 		"multipart/signed; protocol=\"application/x-pkcs7-signature\"; boundary=b": {"smime", "none"},
 		"multipart/encrypted; protocol=\"application/pgp-encrypted\"; boundary=b":  {"none", "pgp"},
 		"application/pkcs7-mime; smime-type=signed-data":                           {"smime", "none"},
@@ -83,5 +92,19 @@ func TestAPanicIsADefect(t *testing.T) {
 	m := Parse(panickingReader{}, 100, Options{})
 	if !hasDefect(m, DefectInternal) || m.Class != ClassNormal || m.Security.Signed != "none" {
 		t.Errorf("%+v", m)
+	}
+}
+
+func TestPGPWithinTheText(t *testing.T) {
+	for body, want := range map[string]Security{
+		"-----BEGIN PGP MESSAGE-----\r\n":               {"none", "pgp"},
+		"Hi\r\n-----BEGIN PGP SIGNED MESSAGE----- \r\n": {"pgp", "none"},
+		"> -----BEGIN PGP MESSAGE-----\r\n":             {"none", "none"},
+		"-----BEGIN PGP PUBLIC KEY BLOCK-----\r\n":      {"none", "none"},
+		"-----BEGIN PGP ":                               {"none", "none"},
+	} {
+		if got := parse(t, "From: a@b.example\r\n\r\n"+body).Security; got != want {
+			t.Errorf("%q: %+v", body, got)
+		}
 	}
 }

@@ -42,6 +42,10 @@ const (
 	DefectFilenameLimit  = "limit-filename"
 	DefectTextLimit      = "limit-text"
 	DefectHTMLLimit      = "limit-html-to-text"
+	DefectReport         = "report-malformed"
+	DefectCalendar       = "calendar-malformed"
+	DefectReportLimit    = "limit-report"
+	DefectCalendarLimit  = "limit-calendar"
 	DefectLimit          = "limit-defects"
 	DefectRead           = "read-error"
 	DefectInternal       = "internal"
@@ -95,6 +99,10 @@ func DefectCodes() []DefectCode {
 		{DefectFilenameLimit, "a file name longer than the limit; cut before its extension"},
 		{DefectTextLimit, "more text than the limit; the part is an attachment"},
 		{DefectHTMLLimit, "HTML longer than the limit; only its beginning became text"},
+		{DefectReport, "a delivery status or feedback report without the fields that it must have; what could be read is listed"},
+		{DefectCalendar, "a calendar that is not as RFC 5545 wants it; what could be read is listed"},
+		{DefectReportLimit, "a report or calendar longer than the limit; only its beginning was read"},
+		{DefectCalendarLimit, "more calendar entries than the limit; the rest is not listed"},
 		{DefectLimit, "more defects than the limit; the rest is not listed"},
 		{DefectRead, "the bytes could not be read to their end"},
 		{DefectInternal, "a fault of mxhook; the message is listed as far as it was read"},

@@ -24,6 +24,8 @@ type Limits struct {
 	Filename     int // octets of a file name, 255
 	Text         int // octets of text, and as many of HTML, 8 MiB; a part beyond is an attachment
 	HTMLToText   int // octets of HTML that are turned into text, 256 KiB
+	Report       int // octets read of each part that a report or a calendar has for machines, and of a notification's text, 256 KiB
+	Events       int // calendar entries, 100
 	Defects      int // defects listed, 100
 }
 
@@ -46,6 +48,8 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Filename, 255)
 	set(&l.Text, 8<<20)
 	set(&l.HTMLToText, 256<<10)
+	set(&l.Report, 256<<10)
+	set(&l.Events, 100)
 	set(&l.Defects, 100)
 	return l
 }

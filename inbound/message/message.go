@@ -30,13 +30,16 @@ type Message struct {
 	Text       string // line ends are \n
 	HTML       string
 	// TextFromHTML tells that the message has no text part and Text was made of HTML.
-	TextFromHTML bool
-	Attachments  []Attachment
-	Class        Class
-	Automatic    Automatic
-	List         List
-	Security     Security
-	Defects      []Defect
+	TextFromHTML   bool
+	Attachments    []Attachment
+	Class          Class
+	Automatic      Automatic
+	List           List
+	Bounce         *Bounce         // not nil if and only if Class is ClassBounce
+	FeedbackReport *FeedbackReport // not nil if and only if Class is ClassFeedbackReport
+	Calendar       []CalendarEntry
+	Security       Security
+	Defects        []Defect
 }
 
 // Field is one header field in the order of the message.

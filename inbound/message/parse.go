@@ -18,6 +18,7 @@ type parser struct {
 	dec                decoder
 	texts              map[*part]string
 	textLeft, htmlLeft int64
+	nested             bool // the message stands within one that is being parsed
 }
 
 func newParser(r io.ReaderAt, size int64, opts Options) *parser {
@@ -56,9 +57,10 @@ func (p *parser) run() {
 	w.walk()
 	p.noteLines(w.lr)
 	p.readHeader()
-	p.msg.Security = security(w.root)
-	p.classify(w.root)
 	p.readBody(w.root)
+	p.msg.Security = p.security(w.root)
+	p.readCalendars(w.root)
+	p.classify(w.root)
 }
 
 func (p *parser) noteLines(l *lineReader) {

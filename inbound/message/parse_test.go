@@ -4,7 +4,11 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"io"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 	"testing/iotest"
 	"unicode/utf8"
@@ -79,10 +83,34 @@ func checkInvariants(t testing.TB, m *Message, size int64) {
 			}
 		}
 	}
+	if (m.Bounce != nil) != (m.Class == ClassBounce) || (m.FeedbackReport != nil) != (m.Class == ClassFeedbackReport) {
+		t.Fatalf("class %s, bounce %+v, feedback report %+v", m.Class, m.Bounce, m.FeedbackReport)
+	}
+	kinds, err := json.Marshal([]any{m.Bounce, m.FeedbackReport, m.Calendar})
+	if err != nil || strings.Contains(string(kinds), `\ufffd`) {
+		t.Fatalf("not UTF-8: %q (%v)", kinds, err)
+	}
+	if m.Bounce != nil {
+		checkRecipients(t, m.Bounce.Recipients)
+	}
 	for _, d := range m.Defects {
 		valid(d.Text)
 		if d.Code == DefectInternal {
 			t.Fatal("the parser panicked")
+		}
+	}
+}
+
+var codes = regexp.MustCompile(`^(|[245]\.\d{1,3}\.\d{1,3}) (|[245][0-5]\d)$`)
+
+func checkRecipients(t testing.TB, list []BounceRecipient) {
+	t.Helper()
+	for _, r := range list {
+		if !codes.MatchString(r.Status+" "+r.Reply) || !slices.Contains([]string{"failed", "delayed", "delivered", "relayed", "expanded"}, r.Action) {
+			t.Fatalf("recipient %+v", r)
+		}
+		if strings.ContainsAny(r.Address+r.Diagnostic+r.RemoteMTA, "\r\n\x00") {
+			t.Fatalf("recipient %+q", r)
 		}
 	}
 }

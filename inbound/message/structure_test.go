@@ -45,6 +45,9 @@ func treeMessage(s string) string {
 			'f': "Content-Type: application/pdf; name=f", 't': "Content-Type: text/plain; name=t",
 			'c': "Content-Type: text/calendar; method=REQUEST",
 		}[kind]
+		if kind == 'c' {
+			return head + "\r\n\r\nBEGIN:VCALENDAR\r\nEND:VCALENDAR"
+		}
 		return head + "\r\n\r\n" + string(kind) + string(rune('0'+n))
 	}
 	return "From: a@b.example\r\n" + build()

@@ -58,12 +58,48 @@ func fullEvent(text func(string) string) *sinks.Event {
 			Class:       message.ClassList,
 			Automatic:   message.Automatic{AutoSubmitted: text("auto-replied"), Precedence: text("bulk"), Reason: text("Precedence")},
 			List:        message.List{ID: text("list.example"), Unsubscribe: []string{text("mailto:off@list.example")}, OneClick: true},
-			Security:    message.Security{Signed: "smime", Encrypted: "pgp"},
-			Defects:     []message.Defect{{Part: text("1.2"), Code: "charset-unknown", Text: text("charset x")}},
+			Bounce:      fullBounce(text), FeedbackReport: fullFeedback(text), Calendar: fullCalendar(text),
+			Security: message.Security{Signed: "smime", Encrypted: "pgp"},
+			Defects:  []message.Defect{{Part: text("1.2"), Code: "charset-unknown", Text: text("charset x")}},
 		},
 		Results: fullResults(text),
 		Data:    inbound.NewMailData([]byte("Subject: Hello\r\n\r\n" + text("Hello") + "\r\n")),
 	}
+}
+
+func fullBounce(text func(string) string) *message.Bounce {
+	return &message.Bounce{
+		Format: "rfc3464", ReportingMTA: text("mx.sender.example"), ArrivalDate: time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC),
+		OriginalEnvelopeID: text("env-1"),
+		Recipients: []message.BounceRecipient{{
+			Address: text("nobody@sender.example"), OriginalRecipient: text("alias@sender.example"), Action: "failed", Status: "5.1.1", Reply: "550",
+			Diagnostic: text("550 5.1.1 no such user"), RemoteMTA: text("mail.sender.example"),
+		}},
+		OriginalMessageID: text("<news-7@in.example>"), OriginalHeaders: []message.OriginalField{{Name: text("Subject"), Value: text("News")}},
+	}
+}
+
+func fullFeedback(text func(string) string) *message.FeedbackReport {
+	return &message.FeedbackReport{
+		FeedbackType: text("abuse"), UserAgent: text("ExampleFBL/1.0"), Version: text("1"), SourceIP: "192.0.2.1",
+		ArrivalDate: time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC), Incidents: 2, ReportingMTA: text("mx.sender.example"),
+		OriginalEnvelopeID: text("env-1"), OriginalMailFrom: text("news@in.example"), OriginalRcptTo: []string{text("ann@sender.example")},
+		ReportedDomain: []string{text("in.example")}, ReportedURI: []string{text("https://in.example/")},
+		AuthenticationResults: []string{text("mx.sender.example; spf=fail")}, AuthFailure: text("spf"), DeliveryResult: text("delivered"),
+		OriginalMessageID: text("<news-7@in.example>"), OriginalHeaders: []message.OriginalField{{Name: text("Subject"), Value: text("News")}},
+	}
+}
+
+func fullCalendar(text func(string) string) []message.CalendarEntry {
+	at := time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)
+	ann := message.Attendee{Name: text("Ann"), Address: text("ann@sender.example"), Role: text("CHAIR"), PartStat: text("ACCEPTED"), RSVP: true}
+	return []message.CalendarEntry{{
+		Component: "event", Method: text("REQUEST"), UID: text("budget-1@sender.example"), RecurrenceID: message.CalendarTime{Value: "2026-12-01", DateOnly: true},
+		Sequence: 3, Status: text("CONFIRMED"), Summary: text("Budget"), Description: text("The budget"), Location: text("Room 1"),
+		Start: message.CalendarTime{Value: "2026-12-01T11:00:00", TZID: text("Europe/Berlin"), UTC: at},
+		End:   message.CalendarTime{Value: "2026-12-01T12:00:00", TZID: text("Europe/Berlin"), UTC: at.Add(time.Hour)},
+		RRule: text("FREQ=WEEKLY"), Organizer: &ann, Attendees: []message.Attendee{ann, {Address: text("support@in.example")}},
+	}}
 }
 
 func fullResults(text func(string) string) *verify.Results {

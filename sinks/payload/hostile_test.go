@@ -71,6 +71,9 @@ func checkTexts(t *testing.T, e *sinks.Event, n native, clean func(string) strin
 		{n.Message.References[0], m.References[0]}, {n.Message.Headers[0].Name, m.Header[0].Name}, {n.Message.Headers[0].Value, m.Header[0].Value},
 		{n.Message.Text.(string), m.Text}, {n.Message.HTML.(string), m.HTML}, {n.Message.Attachments[1].Filename, m.Attachments[1].Filename},
 		{n.Message.Automatic.Reason, m.Automatic.Reason}, {n.Message.List.Unsubscribe[0], m.List.Unsubscribe[0]}, {n.Message.Defects[0].Text, m.Defects[0].Text},
+		{n.Message.Bounce.Recipients[0].Diagnostic, m.Bounce.Recipients[0].Diagnostic}, {n.Message.Bounce.OriginalHeaders[0].Value, m.Bounce.OriginalHeaders[0].Value},
+		{n.Message.FeedbackReport.ReportedURI[0], m.FeedbackReport.ReportedURI[0]}, {n.Message.Calendar[0].Description, m.Calendar[0].Description},
+		{n.Message.Calendar[0].Attendees[1].Address, m.Calendar[0].Attendees[1].Address}, {n.Message.Calendar[0].Start.TZID, m.Calendar[0].Start.TZID},
 	} {
 		if c[0] != clean(c[1]) {
 			t.Errorf("text %d: %.60q became %.60q", i, c[1], c[0])

@@ -30,7 +30,23 @@ message.text message.html message.text_from_html message.reply message.reply.tex
 message.attachments message.attachments.filename message.attachments.content_type message.attachments.charset message.attachments.disposition
 message.attachments.content_id message.attachments.size message.attachments.sha256 message.attachments.content message.attachments.url
 message.class message.automatic message.automatic.auto_submitted message.automatic.precedence message.automatic.reason
-message.list message.list.id message.list.unsubscribe message.list.one_click message.bounce message.feedback_report message.calendar
+message.list message.list.id message.list.unsubscribe message.list.one_click
+message.bounce message.bounce.format message.bounce.reporting_mta message.bounce.arrival_date message.bounce.original_envelope_id
+message.bounce.recipients message.bounce.recipients.address message.bounce.recipients.original_recipient message.bounce.recipients.action message.bounce.recipients.status
+message.bounce.recipients.reply message.bounce.recipients.diagnostic message.bounce.recipients.remote_mta
+message.bounce.original_message_id message.bounce.original_headers message.bounce.original_headers.name message.bounce.original_headers.value
+message.feedback_report message.feedback_report.feedback_type message.feedback_report.user_agent message.feedback_report.version message.feedback_report.source_ip
+message.feedback_report.arrival_date message.feedback_report.incidents message.feedback_report.reporting_mta message.feedback_report.original_envelope_id
+message.feedback_report.original_mail_from message.feedback_report.original_rcpt_to message.feedback_report.reported_domain message.feedback_report.reported_uri
+message.feedback_report.authentication_results message.feedback_report.auth_failure message.feedback_report.delivery_result
+message.feedback_report.original_message_id message.feedback_report.original_headers message.feedback_report.original_headers.name message.feedback_report.original_headers.value
+message.calendar message.calendar.component message.calendar.method message.calendar.uid message.calendar.recurrence_id message.calendar.recurrence_id.value
+message.calendar.recurrence_id.tzid message.calendar.recurrence_id.date_only message.calendar.recurrence_id.utc message.calendar.sequence message.calendar.status
+message.calendar.summary message.calendar.description message.calendar.location message.calendar.start message.calendar.start.value message.calendar.start.tzid
+message.calendar.start.date_only message.calendar.start.utc message.calendar.end message.calendar.end.value message.calendar.end.tzid message.calendar.end.date_only
+message.calendar.end.utc message.calendar.rrule message.calendar.organizer message.calendar.organizer.name message.calendar.organizer.address
+message.calendar.organizer.role message.calendar.organizer.partstat message.calendar.organizer.rsvp message.calendar.attendees message.calendar.attendees.name
+message.calendar.attendees.address message.calendar.attendees.role message.calendar.attendees.partstat message.calendar.attendees.rsvp
 message.security message.security.signed message.security.encrypted message.defects message.defects.part message.defects.code message.defects.text
 raw raw.size raw.sha256 raw.content raw.url`
 

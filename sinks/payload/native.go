@@ -126,10 +126,12 @@ func messageOf(d *document, m *message.Message, inc Include) content {
 			Precedence:    m.Automatic.Precedence,
 			Reason:        m.Automatic.Reason,
 		},
-		List:     mailingList{ID: m.List.ID, Unsubscribe: list(m.List.Unsubscribe), OneClick: m.List.OneClick},
-		Calendar: []struct{}{},
-		Security: security{Signed: or(m.Security.Signed, "none"), Encrypted: or(m.Security.Encrypted, "none")},
-		Defects:  make([]defect, 0, len(m.Defects)),
+		List:           mailingList{ID: m.List.ID, Unsubscribe: list(m.List.Unsubscribe), OneClick: m.List.OneClick},
+		Bounce:         bounceOf(m.Bounce),
+		FeedbackReport: feedbackOf(m.FeedbackReport),
+		Calendar:       calendarOf(m.Calendar),
+		Security:       security{Signed: or(m.Security.Signed, "none"), Encrypted: or(m.Security.Encrypted, "none")},
+		Defects:        make([]defect, 0, len(m.Defects)),
 	}
 	if inc.HTML {
 		c.HTML = d.text(m.HTML)

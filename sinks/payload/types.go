@@ -96,31 +96,31 @@ type iprevResult struct {
 }
 
 type content struct {
-	MessageID      string        `json:"message_id"`
-	Date           *string       `json:"date"`
-	Subject        string        `json:"subject"`
-	From           []address     `json:"from"`
-	Sender         *address      `json:"sender"`
-	ReplyTo        []address     `json:"reply_to"`
-	To             []address     `json:"to"`
-	Cc             []address     `json:"cc"`
-	Bcc            []address     `json:"bcc"`
-	InReplyTo      []string      `json:"in_reply_to"`
-	References     []string      `json:"references"`
-	Headers        []headerField `json:"headers"`
-	Text           any           `json:"text"`
-	HTML           any           `json:"html"`
-	TextFromHTML   bool          `json:"text_from_html"`
-	Reply          reply         `json:"reply"`
-	Attachments    []attachment  `json:"attachments"`
-	Class          string        `json:"class"`
-	Automatic      automatic     `json:"automatic"`
-	List           mailingList   `json:"list"`
-	Bounce         *struct{}     `json:"bounce"`          // not filled in this version
-	FeedbackReport *struct{}     `json:"feedback_report"` // not filled in this version
-	Calendar       []struct{}    `json:"calendar"`        // not filled in this version
-	Security       security      `json:"security"`
-	Defects        []defect      `json:"defects"`
+	MessageID      string          `json:"message_id"`
+	Date           *string         `json:"date"`
+	Subject        string          `json:"subject"`
+	From           []address       `json:"from"`
+	Sender         *address        `json:"sender"`
+	ReplyTo        []address       `json:"reply_to"`
+	To             []address       `json:"to"`
+	Cc             []address       `json:"cc"`
+	Bcc            []address       `json:"bcc"`
+	InReplyTo      []string        `json:"in_reply_to"`
+	References     []string        `json:"references"`
+	Headers        []headerField   `json:"headers"`
+	Text           any             `json:"text"`
+	HTML           any             `json:"html"`
+	TextFromHTML   bool            `json:"text_from_html"`
+	Reply          reply           `json:"reply"`
+	Attachments    []attachment    `json:"attachments"`
+	Class          string          `json:"class"`
+	Automatic      automatic       `json:"automatic"`
+	List           mailingList     `json:"list"`
+	Bounce         *bounce         `json:"bounce"`
+	FeedbackReport *feedbackReport `json:"feedback_report"`
+	Calendar       []calendarEntry `json:"calendar"`
+	Security       security        `json:"security"`
+	Defects        []defect        `json:"defects"`
 }
 
 type address struct {

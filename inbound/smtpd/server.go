@@ -33,6 +33,7 @@ type Server struct {
 
 	mu        sync.Mutex
 	stopping  chan struct{}
+	turning   chan struct{} // has room for those who are turned away over TLS
 	listeners map[net.Listener]struct{}
 	conns     map[*conn]struct{}
 	running   sync.WaitGroup // Serve calls and connections
@@ -55,7 +56,7 @@ func New(cfg Config) *Server {
 	}
 	s := &Server{
 		cfg: cfg, limiter: cfg.Limiter, feed: newFeed(),
-		stopping: make(chan struct{}), listeners: map[net.Listener]struct{}{}, conns: map[*conn]struct{}{},
+		stopping: make(chan struct{}), turning: make(chan struct{}, maxTurning), listeners: map[net.Listener]struct{}{}, conns: map[*conn]struct{}{},
 	}
 	s.buffers.New = func() any { return new([dataBuffer]byte) }
 	if s.limiter == nil {
@@ -175,7 +176,7 @@ func (c *conn) countPeer() *status.Condition {
 // admitPeer is countPeer when the connection has begun.
 func (c *conn) admitPeer() bool {
 	refused := c.countPeer()
-	if refused != nil && c.srv.cfg.TLSMode != TLSImplicit {
+	if refused != nil && (c.srv.cfg.TLSMode != TLSImplicit || c.handshake()) {
 		c.say(appendReply(nil, refused.Reply()))
 		c.end()
 	}
@@ -193,16 +194,6 @@ func (c *conn) uncount() {
 func (c *conn) refused(why *status.Condition) {
 	c.srv.cfg.Observer.Replied(why)
 	c.log.Info("connection refused", "condition", why.Name())
-}
-
-// turnAway says one line to a fresh connection, whose send buffer is empty, and
-// closes it. A peer that expects TLS hears nothing.
-func (s *Server) turnAway(nc net.Conn, why *status.Condition) {
-	if s.cfg.TLSMode != TLSImplicit {
-		nc.SetWriteDeadline(time.Now().Add(time.Second))
-		nc.Write(appendReply(nil, why.Reply()))
-	}
-	nc.Close()
 }
 
 // serve owns the life of a connection: one dialogue, and after STARTTLS a second one

@@ -3,11 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
-	"log"
-	"net"
 	"net/http"
-	"net/http/httptest"
-	"net/textproto"
 	"strings"
 	"testing"
 	"time"
@@ -90,72 +86,11 @@ func (c *circuits) open(t *testing.T, a *app, rcpt string) {
 	a.set(nil)
 }
 
-// dialogue is an SMTP session.
-type dialogue struct{ *textproto.Conn }
-
-// begin opens a session and a transaction.
-func (r *running) begin(t *testing.T) dialogue {
-	t.Helper()
-	conn, err := net.DialTimeout("tcp", r.smtp, patience)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn.SetDeadline(time.Now().Add(patience))
-	d := dialogue{textproto.NewConn(conn)}
-	t.Cleanup(func() { d.Close() })
-	if _, _, err := d.ReadResponse(220); err != nil {
-		t.Fatal(err)
-	}
-	d.say(t, "EHLO mail.sender.example", "250 ")
-	d.say(t, "MAIL FROM:<ann@sender.example>", "250 ")
-	return d
-}
-
-func (d dialogue) ask(t *testing.T, line string) string {
-	t.Helper()
-	if err := d.PrintfLine("%s", line); err != nil {
-		t.Fatal(err)
-	}
-	return d.answer(t)
-}
-
-func (d dialogue) answer(t *testing.T) string {
-	t.Helper()
-	code, text, err := d.ReadResponse(0)
-	if code == 0 {
-		t.Fatal(err)
-	}
-	return fmt.Sprint(code, " ", text)
-}
-
-func (d dialogue) say(t *testing.T, line, want string) {
-	t.Helper()
-	if got := d.ask(t, line); !strings.HasPrefix(got, want) {
-		t.Fatalf("%s: %q, want %q", line, got, want)
-	}
-}
-
 const (
 	rcptStuck = "RCPT TO:<stuck@in.example>"
 	taken     = "250 2.1.5 "
 	deferred  = "451 4.4.1 destination not answering"
 )
-
-// patiently repeats a command until it is taken, and returns when that was.
-func (d dialogue) patiently(t *testing.T, line, want string, within time.Duration) time.Time {
-	t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(within); ; <-tick.C {
-		got := d.ask(t, line)
-		if strings.HasPrefix(got, want) {
-			return time.Now()
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%s: still %q after %v", line, got, within)
-		}
-	}
-}
 
 func (c *circuits) metric(t *testing.T, sink string, want int) {
 	t.Helper()
@@ -313,61 +248,5 @@ func TestACircuitClosesWithin15SecondsThoughProbesHang(t *testing.T) {
 	t.Logf("closed %v after recovery", time.Since(recovered))
 	if took := time.Since(recovered); took > 15*time.Second {
 		t.Errorf("closed after %v", took)
-	}
-}
-
-func TestAPoisonousMessageDefersNoGoodMail(t *testing.T) {
-	c := startCircuits(t, "20s")
-	c.stuck.set(func(w http.ResponseWriter, r *http.Request) {
-		if body, _ := io.ReadAll(r.Body); strings.Contains(string(body), "poison") {
-			w.WriteHeader(http.StatusInternalServerError)
-		}
-	})
-	poison := []byte(strings.Replace(smallMessage, "hello", "poison", 1))
-	for i := range 50 {
-		if got := c.send(t, "ann@sender.example", "stuck@in.example", poison); !strings.HasPrefix(got, "451 ") || strings.HasPrefix(got, deferred) {
-			t.Fatalf("poison %d: %q", i, got)
-		}
-		if i%5 == 4 { // not after each, which would end any row
-			c.post(t, "other@in.example", "250 ")
-		}
-	}
-	for range 50 {
-		c.send(t, "ann@sender.example", "stuck@in.example", poison)
-	}
-	c.post(t, "other@in.example", "250 ")
-	c.metric(t, "stuck", 0)
-}
-
-func TestOperatorsErrorsAndRefusalsOpenNoCircuit(t *testing.T) {
-	untrusted := httptest.NewUnstartedServer(http.NotFoundHandler())
-	untrusted.Config.ErrorLog = log.New(io.Discard, "", 0)
-	untrusted.StartTLS()
-	t.Cleanup(untrusted.Close)
-	for _, cause := range []struct {
-		name string
-		code int
-		want string
-	}{
-		{"401", 401, "451 4.3.5 "}, {"403", 403, "451 4.3.5 "}, {"404", 404, "451 4.3.5 "}, {"301", 301, "451 4.3.5 "},
-		{"406", 406, "550 5.7.1 "}, {"413", 413, "552 5.3.4 "}, {"408", 408, "451 4.4.5 "}, {"a certificate of nobody", 0, "451 4.3.5 "},
-	} {
-		t.Run(cause.name, func(t *testing.T) {
-			a := startApp(t)
-			url := a.URL
-			if a.set(answering(cause.code)); cause.code == 0 {
-				url = untrusted.URL
-			}
-			c := &circuits{running: startBridge(t, fmt.Sprintf(`
-hostname: mx.in.example
-admin: {address: "127.0.0.1:0"}
-sinks: {stuck: {type: webhook, url: %q, attempts: 1, circuit: {failures: 1, open: 1h}}}
-routes: [{recipient: "@in.example", deliver: [stuck]}]
-`, url))}
-			for range 25 {
-				c.post(t, "stuck@in.example", cause.want)
-			}
-			c.metric(t, "stuck", 0)
-		})
 	}
 }

@@ -1,22 +1,16 @@
 package spool
 
 import (
-	"bytes"
-	"container/heap"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"runtime/debug"
 	"time"
 
-	"mxhook/inbound"
 	"mxhook/inbound/status"
 	"mxhook/sinks"
 	"mxhook/sinks/durable"
-	"mxhook/sinks/ledger"
 )
 
 // deliver is one delivery of an event and what comes of it.
@@ -60,95 +54,6 @@ func (s *Spool) rescue(e *event, ended bool, fault any) {
 	s.again(e, sinks.Outcome{Err: status.LocalError.Wrap(op, nil), Detail: "failed inside"}, true)
 }
 
-var errBytes = errors.New("the message's bytes are damaged")
-
-// prepare makes the event from its files. The record is returned as far as it is
-// known, with an error too.
-func (s *Spool) prepare(e *event) (*sinks.Event, record, error) {
-	s.parsing <- struct{}{}
-	defer func() { <-s.parsing }()
-	r, err := s.readWaiting(e)
-	if err != nil {
-		return nil, r, err
-	}
-	data, err := s.openMessage(e.batch.file(".eml"), r.Raw)
-	if err != nil {
-		return nil, r, err
-	}
-	ev, err := r.event(data)
-	if err != nil {
-		data.Release()
-	}
-	return ev, r, err
-}
-
-// openMessage opens a message and checks that it is the one that was kept.
-func (s *Spool) openMessage(name string, want raw) (*inbound.MailData, error) {
-	f, err := s.files.Open(name)
-	if missing(err) {
-		return nil, errBytes
-	}
-	if err != nil {
-		return nil, err
-	}
-	size, err := f.Size()
-	if err == nil && size != want.Size {
-		err = errBytes
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	data, err := inbound.OpenMailData(f, size)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, errBytes
-	}
-	if err != nil {
-		return nil, err
-	}
-	if sum := data.SHA256(); hex.EncodeToString(sum[:]) != want.SHA256 {
-		data.Release()
-		return nil, errBytes
-	}
-	return data, nil
-}
-
-// readWaiting returns the record of a waiting event. After errRecord it holds what the
-// index knows.
-func (s *Spool) readWaiting(e *event) (record, error) {
-	b := e.batch
-	r := record{Schema: DeadSchema, ID: e.event, Sink: e.sink, Route: e.route, SpooledAt: b.spooledAt,
-		MessageID: b.messageID, Raw: raw{Size: b.size, SHA256: b.digest}}
-	text, err := s.read(b.file(".json"))
-	if missing(err) {
-		return r, errRecord
-	}
-	if err != nil {
-		return r, err
-	}
-	first, rest, _ := bytes.Cut(text, []byte{'\n'})
-	second, _, _ := bytes.Cut(rest, []byte{'\n'})
-	var h head
-	if !decode(first, &h) {
-		return r, errRecord
-	}
-	found := false
-	for _, x := range h.Events {
-		if itemID(x.ID, x.Sink) == e.id {
-			found = true
-			r.Units, r.Envelope.Recipients = x.Units, x.Recipients
-		}
-	}
-	var f facts
-	if !found || !decode(second, &f) {
-		return r, errRecord
-	}
-	recipients := r.Envelope.Recipients
-	r.facts = f
-	r.Envelope.Recipients = recipients
-	return r, nil
-}
-
 // attempt lets the sink deliver; a panic is a temporary outcome.
 func (s *Spool) attempt(sink sinks.Sink, ev *sinks.Event) (o sinks.Outcome) {
 	s.mu.Lock()
@@ -164,182 +69,6 @@ func (s *Spool) attempt(sink sinks.Sink, ev *sinks.Event) (o sinks.Outcome) {
 		}
 	}()
 	return sink.Deliver(ctx, ev)
-}
-
-// settle decides what an outcome means.
-func (s *Spool) settle(e *event, r record, o sinks.Outcome) {
-	blocked := o.Class() == status.Temporary && o.Attempts == 0 && o.After > 0
-	s.mu.Lock()
-	q := s.lane(e.sink)
-	switch {
-	case blocked:
-		q.pause(o.After)
-	case o.Class() != status.Temporary && q.probing:
-		q.well()
-	case e.probe:
-		q.probing = false
-	}
-	e.attempts += o.Attempts
-	e.condition, e.detail, e.reply = status.ConditionOf(o.Err), o.Detail, status.ReplyOf(o.Err).String()
-	o.Attempts = e.attempts
-	s.mu.Unlock()
-	switch {
-	case o.Class() == status.Success:
-		s.delivered(e, r)
-	case o.Class() == status.Permanent:
-		s.refuse(e, r, o)
-	default:
-		s.defers(e, r, o, !blocked)
-	}
-}
-
-// delivered remembers the sink's yes, then removes the event.
-func (s *Spool) delivered(e *event, r record) {
-	sure := s.mark(e, ledger.Delivered, r.Units)
-	if err := s.finish(e, stateDelivered, sure); err != nil {
-		s.log.Warn("files of a delivered event not removed", "event", e.event, "sink", e.sink, "error", reason(err))
-	}
-}
-
-// mark tells the ledger; sure says that it knows.
-func (s *Spool) mark(e *event, state ledger.State, units []string) (sure bool) {
-	s.mu.Lock()
-	book := s.ledger
-	s.mu.Unlock()
-	keys := keysOf(units)
-	if book == nil || len(keys) == 0 {
-		return false
-	}
-	if err := book.Mark(e.event, state, keys); err != nil {
-		s.log.Error("event not remembered", "event", e.event, "sink", e.sink, "state", state.String(), "error", err)
-		return false
-	}
-	return true
-}
-
-// refuse makes a waiting event a dead one: that is durable before it waits no more.
-func (s *Spool) refuse(e *event, r record, o sinks.Outcome) {
-	s.mu.Lock()
-	dropped := e.dropped
-	s.mu.Unlock()
-	if dropped {
-		return
-	}
-	r.tell(o)
-	if err := s.buryWaiting(e, r); err != nil {
-		s.log.Error("dead event not kept, the event still waits", "event", e.event, "sink", e.sink, "error", reason(err))
-		s.storage.failed(s.log, err)
-		s.again(e, o, true)
-		return
-	}
-	s.log.Warn("dead event kept", "event", e.event, "sink", e.sink, "condition", r.Condition, "detail", r.Detail)
-	s.mark(e, ledger.Refused, r.Units)
-	if err := s.finish(e, stateDead, false); err != nil {
-		s.log.Warn("files of a dead event that waited not removed", "event", e.event, "sink", e.sink, "error", reason(err))
-	}
-}
-
-func (s *Spool) buryWaiting(e *event, r record) error {
-	release := s.hold(e.id)
-	defer release()
-	s.mu.Lock()
-	_, older := s.dead[e.id]
-	s.mu.Unlock()
-	if older {
-		if err := s.exhume(e.id); err != nil {
-			return err
-		}
-	}
-	return s.bury(e.id, r, func() (string, error) {
-		name, err := s.linked(e.batch.file(".eml"), deadFolder)
-		if missing(err) { // there is nothing to keep but the record
-			return s.write(deadFolder, func(io.Writer) error { return nil })
-		}
-		return name, err
-	}, false)
-}
-
-// defers lets an event wait on, or makes it dead when it has waited too long. failed
-// says that it counts for the backoff.
-func (s *Spool) defers(e *event, r record, o sinks.Outcome, failed bool) {
-	s.mu.Lock()
-	over := s.over(e, time.Now())
-	s.mu.Unlock()
-	if over {
-		o.Detail = "too old: " + o.Detail
-		s.refuse(e, r, o)
-		return
-	}
-	s.again(e, o, failed)
-}
-
-// over tells whether an event has waited too long. s.mu is held.
-func (s *Spool) over(e *event, now time.Time) bool {
-	return !now.Before(e.batch.spooledAt.Add(s.limits.MaxAge))
-}
-
-// again lets an event wait on.
-func (s *Spool) again(e *event, o sinks.Outcome, failed bool) {
-	s.mu.Lock()
-	now := time.Now()
-	if failed {
-		e.rounds++
-		due := now.Add(max(backoff(e.rounds), min(o.After, maxBackoff)))
-		if e.due = due; !s.over(e, now) {
-			s.postpone(e, due)
-		}
-	}
-	p := progress{ID: e.id, State: stateWaiting, Rounds: e.rounds, Attempts: e.attempts, Next: e.due.UTC(),
-		Condition: status.ConditionOf(o.Err).Name(), Reply: e.reply, Detail: e.detail}
-	dropped := e.dropped
-	s.mu.Unlock()
-	if failed && !dropped {
-		s.note(e.batch, p, false)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.requeue(e)
-}
-
-// requeue gives an event back to its lane. s.mu is held.
-func (s *Spool) requeue(e *event) {
-	e.running, e.probe = false, false
-	if !e.dropped && s.waiting[e.id] == e {
-		heap.Push(&s.lane(e.sink).due, e)
-	}
-}
-
-// noSink lets an event wait whose sink is not there.
-func (s *Spool) noSink(e *event) {
-	now := time.Now()
-	s.mu.Lock()
-	q := s.lane(e.sink)
-	if q.absent.IsZero() {
-		s.log.Warn("events wait for a sink that the configuration doesn't have", "sink", e.sink, "events", len(q.due)+1)
-	}
-	q.absent = now.Add(lookAgain)
-	over := s.over(e, now)
-	if !over {
-		s.requeue(e)
-	}
-	s.mu.Unlock()
-	if over {
-		s.expire(e)
-	}
-}
-
-// expire buries an event that is too old, without another attempt.
-func (s *Spool) expire(e *event) {
-	r, _ := s.readWaiting(e)
-	s.mu.Lock()
-	c := e.condition
-	o := sinks.Outcome{Detail: "too old: " + e.detail, Attempts: e.attempts}
-	s.mu.Unlock()
-	if c == nil || c.Class() == status.Success {
-		c, o.Detail = status.SinkUnavailable, "too old: never tried"
-	}
-	o.Err = c.Wrap(op, nil)
-	s.refuse(e, r, o)
 }
 
 // tell logs and counts an outcome.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -268,19 +267,7 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 	a.set(answering(503))
 	b.send(t, "ann@sender.example", "support@in.example", []byte(smallMessage))
 
-	r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+b.AdminAddr().String()+"/metrics", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer, err := http.DefaultTransport.(*http.Transport).RoundTrip(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := metricsOf(t, b)
 	for _, want := range []string{
 		`mxhook_connections_total{listener="127.0.0.1:0"} 3`,
 		`mxhook_transactions_total{reply="2xx"} 1`, `mxhook_transactions_total{reply="4xx"} 1`, `mxhook_transactions_total{reply="5xx"} 0`,
@@ -291,7 +278,7 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 		`mxhook_verify_seconds_count 2`, fmt.Sprintf("mxhook_message_bytes_total %d", 2*len(smallMessage)), `mxhook_memory_bytes `, // the last message may be given back a moment after its reply
 		`mxhook_build_info{commit="",go="go`,
 	} {
-		if !bytes.Contains(text, []byte(want)) {
+		if !strings.Contains(text, want) {
 			t.Errorf("%s is missing", want)
 		}
 	}

@@ -282,6 +282,7 @@ func TestAtTheBoundNothingIsTakenUntilThereIsRoom(t *testing.T) {
 		if err := s.Usable(); status.ConditionOf(err) != status.NoStorage {
 			t.Errorf("Usable: %v", err)
 		}
+		synctest.Wait() // the first attempts have failed
 		app.set(nil)
 		s.Wake("app")
 		settled(t, s, 0, 0)

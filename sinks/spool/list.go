@@ -67,6 +67,26 @@ func (s *Spool) List() []Item {
 	return append(dead, waiting...)
 }
 
+// IDs returns the item ids of an event, one for each sink that lacks it, sorted. No
+// file is read.
+func (s *Spool) IDs(event string) (ids []string) {
+	prefix := itemID(event, "")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range s.dead {
+		if strings.HasPrefix(id, prefix) {
+			ids = append(ids, id)
+		}
+	}
+	for id := range s.waiting {
+		if _, both := s.dead[id]; !both && strings.HasPrefix(id, prefix) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
 // item is what is listed of a waiting event. Spool.mu is held.
 func (e *event) item() Item {
 	i := Item{ID: e.id, State: Waiting, Event: e.event, Sink: e.sink, Route: e.route, ReversePath: e.batch.reversePath,

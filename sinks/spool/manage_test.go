@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,6 +67,25 @@ func TestAnEventIsPutOnce(t *testing.T) {
 	if w, _, _ := s.Stats(); w != 2 || len(files(t, state)) != 2 {
 		t.Errorf("%d wait, files %v", w, files(t, state))
 	}
+}
+
+func TestTheIDsOfAnEventAreFoundWithoutItsFiles(t *testing.T) {
+	d := spooltest.NewDisk()
+	s := open(t, "", spool.Options{Files: d})
+	e, other := received(t, 1), received(t, 2)
+	put(t, s, entry(e, "jobs"))
+	put(t, s, entry(other, "app"))
+	if err := s.Bury(e, "app", never()); err != nil {
+		t.Fatal(err)
+	}
+	d.Fail(func(string, string) error { return syscall.EIO })
+	if ids := s.IDs(e.ID); !slices.Equal(ids, []string{e.ID + ".app", e.ID + ".jobs"}) {
+		t.Error(ids)
+	}
+	if ids := s.IDs(e.ID[:10]); ids != nil {
+		t.Error(ids)
+	}
+	d.Fail(nil)
 }
 
 func TestReplayOfAWaitingEventIsNow(t *testing.T) {

@@ -164,17 +164,12 @@ func (b *Bridge) selected(s control.Selection) (items []spool.Item, unknown []st
 }
 
 // expand returns the events that a name may name: itself, or all of an id.
-func (b *Bridge) expand(name string) (ids []string) {
+func (b *Bridge) expand(name string) []string {
 	id, sink := control.SplitName(name)
 	if sink != "" {
 		return []string{name}
 	}
-	for _, i := range b.spool.List() {
-		if i.Event == id {
-			ids = append(ids, i.ID)
-		}
-	}
-	return ids
+	return b.spool.IDs(id)
 }
 
 func isUnknown(err error) bool {

@@ -52,6 +52,9 @@ func (p *parser) bounce(root *part) *Bounce {
 		}
 	}
 	if b == nil {
+		b = p.snsBounce()
+	}
+	if b == nil {
 		return nil
 	}
 	if fields := p.originalHeader(root); len(fields) > 0 {

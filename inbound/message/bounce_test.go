@@ -68,3 +68,23 @@ func TestDeliveryStatusOfMailersThatCount(t *testing.T) {
 		}
 	}
 }
+
+func TestNoticesOfSESBySNS(t *testing.T) {
+	const from = "From: no-reply@sns.amazonaws.com\r\n\r\n"
+	const notice = `{"notificationType":"Bounce","bounce":{"bouncedRecipients":[{"emailAddress":"a@b.example","action":"failed","status":"5.1.1","diagnosticCode":"smtp; 550 5.1.1 no"}],"reportingMTA":"dsn; mx.c.example"},"mail":{"headers":[{"name":"Message-ID","value":"<1@in.example>"}]}}`
+	m := parse(t, from+notice+"\r\n\r\n--\r\nunsubscribe here\r\n")
+	want := BounceRecipient{Address: "a@b.example", Action: "failed", Status: "5.1.1", Reply: "550", Diagnostic: "550 5.1.1 no"}
+	if m.Bounce == nil || m.Bounce.Recipients[0] != want || m.Bounce.ReportingMTA != "mx.c.example" || m.Bounce.OriginalMessageID != "<1@in.example>" {
+		t.Errorf("%+v", m.Bounce)
+	}
+	for rule, body := range map[string]string{
+		"a complaint": `{"notificationType":"Complaint"}`, "no JSON": "hello", "cut off": notice[:60], "another notice": `{"Message":"hello"}`, "wrong types": `{"bounce":7}`,
+	} {
+		if m := parse(t, from+body); m.Bounce != nil {
+			t.Errorf("%s: %+v", rule, m.Bounce)
+		}
+	}
+	if m := parse(t, "From: ann@b.example\r\n\r\n"+notice); m.Bounce != nil {
+		t.Error("a person's JSON is a bounce")
+	}
+}

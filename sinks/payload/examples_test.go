@@ -77,6 +77,27 @@ func TestExamplePayloadsAreWhatWeWrite(t *testing.T) {
 	golden(t, "raw.eml", readAll(t, raw))
 }
 
+// The kinds of mail whose payload holds more than others, one example each.
+func TestExamplePayloadsOfKindsAreWhatWeWrite(t *testing.T) {
+	s := strictSchema(t)
+	for _, kind := range []string{"bounce-exim-text", "feedback-report-auth-failure", "calendar-zones-twice"} {
+		data, err := os.ReadFile("../../examples/messages/" + kind + ".eml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := exampleEvent(t)
+		e.Data = inbound.NewMailData(data)
+		e.Message = message.Parse(e.Data, e.Data.Size(), message.Options{})
+		e.Mail.ReversePath, e.Cut = inbound.Path{}, nil
+		e.Results = &verify.Results{}
+		identity := sinks.Identity{MessageID: e.Message.MessageID, Subject: e.Message.Subject, BodySHA256: e.Data.BodySHA256()}
+		e.ID = sinks.EventID(identity.Sum(), e.Route, e.Recipients)
+		p := readAll(t, native1(t, e, Include{HTML: true, Attachments: "metadata"}))
+		validate(t, s, kind, p)
+		golden(t, "mxhook-"+kind+".json", indent(t, p))
+	}
+}
+
 func indent(t testing.TB, p []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer

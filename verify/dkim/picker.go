@@ -6,24 +6,29 @@ import (
 	"strings"
 )
 
-// picker finds the fields that a signature names, from the bottom of the header up
-// (RFC 6376 5.4.2), without searching the header for each name.
-type picker struct {
-	fields map[string][]Field // by lower-case name
+// Picker finds the fields that a signature names, from the bottom of the header up
+// (RFC 6376 5.4.2), without searching the header for each name, and makes each field
+// canonical once for all signatures. It is not safe for concurrent use.
+type Picker struct {
+	fields map[string][]pick // by lower-case name
 }
 
-func newPicker(header []Field) *picker {
-	p := &picker{fields: make(map[string][]Field, len(header))}
+// pick is a field, and its relaxed form once that was wanted.
+type pick struct{ raw, relaxed string }
+
+// NewPicker makes one for the header section of a message.
+func NewPicker(header []Field) *Picker {
+	p := &Picker{fields: make(map[string][]pick, len(header))}
 	for _, f := range header {
 		name := strings.ToLower(f.Name)
-		p.fields[name] = append(p.fields[name], f)
+		p.fields[name] = append(p.fields[name], pick{raw: f.Raw})
 	}
 	return p
 }
 
 // digest hashes the signed fields and then the signature's own without its b= value
 // (RFC 6376 3.7). A name that has no field left adds nothing.
-func (p *picker) digest(s *signature) []byte {
+func (p *Picker) digest(s *signature) []byte {
 	hash := sha256.New()
 	used := map[string]int{}
 	for _, name := range s.headers {
@@ -34,18 +39,22 @@ func (p *picker) digest(s *signature) []byte {
 			continue
 		}
 		used[name]++
-		io.WriteString(hash, s.canonical(fields[len(fields)-1-n].Raw))
+		field := &fields[len(fields)-1-n]
+		if !s.relaxedHead {
+			io.WriteString(hash, field.raw)
+			continue
+		}
+		if field.relaxed == "" {
+			field.relaxed = relaxedHeader(field.raw)
+		}
+		io.WriteString(hash, field.relaxed)
 	}
-	own := s.canonical(withoutSignature(s.field.Raw))
+	own := withoutSignature(s.field.Raw)
+	if s.relaxedHead {
+		own = relaxedHeader(own)
+	}
 	io.WriteString(hash, strings.TrimSuffix(own, "\r\n"))
 	return hash.Sum(nil)
-}
-
-func (s *signature) canonical(raw string) string {
-	if s.header {
-		return relaxedHeader(raw)
-	}
-	return raw
 }
 
 // withoutSignature empties the value of b= and leaves every other byte.

@@ -11,8 +11,8 @@ import (
 	"mxhook/verify/dns"
 )
 
-// signature is a DKIM-Signature field (RFC 6376 3.5), read and checked as far as that
-// goes without the key.
+// signature is a DKIM-Signature field (RFC 6376 3.5), or one of ARC's that are made
+// alike, read and checked as far as that goes without the key.
 type signature struct {
 	field     Field
 	domain    string // d=, canonical
@@ -21,42 +21,72 @@ type signature struct {
 	identity  string // the domain of i=
 	headers   []string
 	sig, hash []byte
-	header    bool // c= relaxed
-	body      bool
 	limit     int64 // l=, or -1
+
+	relaxedHead, relaxedBody bool // c=
 }
 
-// parseSignature reads a field. What could be read of domain, selector and algorithm
-// is there even if the signature is no good.
+// form is what a kind of signature field is made of.
+type form struct {
+	needed []string
+	parse  func(string) (Tags, error)
+	steps  []func(*signature, Tags, time.Time) *problem
+}
+
+var formDKIM = form{
+	needed: []string{"v", "a", "b", "bh", "d", "h", "s"},
+	parse:  ParseTags,
+	steps: []func(*signature, Tags, time.Time) *problem{
+		readVersion, readNames, readAlgorithm, readSignature, readHash, readHeaders, readIdentity, readRest, checkTime,
+	},
+}
+
+// parseSignature reads a DKIM-Signature field.
 func parseSignature(f Field, now time.Time) (*signature, *problem) {
+	s, _, p := formDKIM.read(f, now)
+	return s, p
+}
+
+// read reads a field. What could be read of domain, selector and algorithm is there
+// even if the signature is no good.
+func (form *form) read(f Field, now time.Time) (*signature, Tags, *problem) {
 	s := &signature{field: f, limit: -1}
-	tags, err := ParseTags(f.Value())
+	tags, err := form.parse(f.Value())
 	if err != nil {
-		return s, permanent("malformed signature field")
+		return s, nil, permanent("malformed signature field")
 	}
-	var domainOK, selectorOK bool
-	s.domain, domainOK = dns.Domain(compact(tags["d"]))
-	s.selector, selectorOK = dns.Domain(compact(tags["s"]))
+	s.domain, _ = dns.Domain(compact(tags["d"]))
+	s.selector, _ = dns.Domain(compact(tags["s"]))
 	s.algorithm = algorithm(compact(tags["a"]))
-	for _, tag := range []string{"v", "a", "b", "bh", "d", "h", "s"} {
+	for _, tag := range form.needed {
 		if compact(tags[tag]) == "" {
-			return s, permanent("the signature lacks %s=", tag)
+			return s, tags, permanent("the signature lacks %s=", tag)
 		}
 	}
+	for _, step := range form.steps {
+		if p := step(s, tags, now); p != nil {
+			return s, tags, p
+		}
+	}
+	return s, tags, nil
+}
+
+func readVersion(_ *signature, tags Tags, _ time.Time) *problem {
+	if tags["v"] != "1" {
+		return permanent("the signature is of another version")
+	}
+	return nil
+}
+
+func readNames(s *signature, _ Tags, _ time.Time) *problem {
 	switch {
-	case tags["v"] != "1":
-		return s, permanent("the signature is of another version")
-	case !domainOK:
-		return s, permanent("d= is no domain")
-	case !selectorOK:
-		return s, permanent("s= is no selector")
+	case s.domain == "":
+		return permanent("d= is no domain")
+	case s.selector == "":
+		return permanent("s= is no selector")
 	}
-	for _, step := range []func(Tags) *problem{s.readAlgorithm, s.readHashes, s.readHeaders, s.readIdentity, s.readRest} {
-		if p := step(tags); p != nil {
-			return s, p
-		}
-	}
-	return s, s.checkTime(tags, now)
+	s.identity = s.domain
+	return nil
 }
 
 // algorithm keeps of a= what may be shown: a hostile one can hold anything.
@@ -68,7 +98,7 @@ func algorithm(a string) string {
 	return a
 }
 
-func (s *signature) readAlgorithm(Tags) *problem {
+func readAlgorithm(s *signature, _ Tags, _ time.Time) *problem {
 	switch s.algorithm {
 	case "rsa-sha256", "ed25519-sha256":
 		return nil
@@ -79,11 +109,18 @@ func (s *signature) readAlgorithm(Tags) *problem {
 	return permanent("the algorithm is unknown")
 }
 
-func (s *signature) readHashes(tags Tags) (p *problem) {
+func readSignature(s *signature, tags Tags, _ time.Time) *problem {
 	var err error
 	if s.sig, err = base64.StdEncoding.DecodeString(compact(tags["b"])); err != nil || len(s.sig) > maxRSA/8 {
 		return permanent("b= is malformed")
 	}
+	return nil
+}
+
+// readHash reads what makes the body's hash, and how header and body are made
+// canonical.
+func readHash(s *signature, tags Tags, _ time.Time) *problem {
+	var err error
 	if s.hash, err = base64.StdEncoding.DecodeString(compact(tags["bh"])); err != nil {
 		return permanent("bh= is malformed")
 	}
@@ -91,7 +128,7 @@ func (s *signature) readHashes(tags Tags) (p *problem) {
 	for _, c := range []struct {
 		value   string
 		relaxed *bool
-	}{{header, &s.header}, {body, &s.body}} {
+	}{{header, &s.relaxedHead}, {body, &s.relaxedBody}} {
 		switch c.value {
 		case "", "simple":
 		case "relaxed":
@@ -103,7 +140,7 @@ func (s *signature) readHashes(tags Tags) (p *problem) {
 	return nil
 }
 
-func (s *signature) readHeaders(tags Tags) *problem {
+func readHeaders(s *signature, tags Tags, _ time.Time) *problem {
 	s.headers = list(tags["h"])
 	for _, h := range s.headers {
 		if strings.EqualFold(h, "from") {
@@ -114,8 +151,7 @@ func (s *signature) readHeaders(tags Tags) *problem {
 }
 
 // readIdentity checks that i= lies in d= (RFC 6376 3.5).
-func (s *signature) readIdentity(tags Tags) *problem {
-	s.identity = s.domain
+func readIdentity(s *signature, tags Tags, _ time.Time) *problem {
 	i, ok := tags["i"]
 	if !ok {
 		return nil
@@ -130,7 +166,7 @@ func (s *signature) readIdentity(tags Tags) *problem {
 	return nil
 }
 
-func (s *signature) readRest(tags Tags) *problem {
+func readRest(s *signature, tags Tags, _ time.Time) *problem {
 	if l, ok := tags["l"]; ok {
 		n, err := strconv.ParseUint(compact(l), 10, 62)
 		if err != nil {
@@ -155,7 +191,7 @@ const maxAhead = 24 * time.Hour
 
 // checkTime looks at t= and x= (RFC 6376 3.5). Clocks differ, so that only a signature
 // from beyond maxAhead is refused.
-func (s *signature) checkTime(tags Tags, now time.Time) *problem {
+func checkTime(_ *signature, tags Tags, now time.Time) *problem {
 	t, signed, p := seconds(tags, "t")
 	if p != nil {
 		return p

@@ -41,6 +41,19 @@ func ParseTags(s string) (Tags, error) {
 	return tags, nil
 }
 
+// parseStrict is ParseTags for lists with nothing between two semicolons, as the
+// grammar wants it. Keys and DKIM signatures with such gaps are about; ARC never had any.
+func parseStrict(s string) (Tags, error) {
+	gap := false // allowed behind the last semicolon alone
+	for item := range strings.SplitSeq(s, ";") {
+		if gap {
+			return nil, errTags
+		}
+		gap = strings.Trim(item, fws) == ""
+	}
+	return ParseTags(s)
+}
+
 // fws is what may fold a value.
 const fws = " \t\r\n"
 

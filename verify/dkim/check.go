@@ -1,0 +1,128 @@
+package dkim
+
+import (
+	"context"
+	"crypto/subtle"
+	"fmt"
+	"sync"
+	"time"
+
+	"mxhook/verify/authres"
+	"mxhook/verify/dns"
+)
+
+// Check is one signature on its way to a result: first its field is read, then its key
+// is fetched and the body hashed, in any order, then it is verified. Those of ARC are
+// made by NewMessageSignature and NewSeal. Its steps are not safe for concurrent use,
+// but that FetchKeys may run beside Verify.
+type Check struct {
+	*signature
+	tags    Tags
+	problem *problem // of the field
+
+	key        *key
+	keyProblem *problem
+
+	body    *bodyHash // of a body that was read to its end
+	bodyErr error
+}
+
+func (form *form) check(f Field, now time.Time) *Check {
+	c := &Check{bodyErr: errUnread}
+	c.signature, c.tags, c.problem = form.read(f, now)
+	return c
+}
+
+// Tag gives the value of a tag without blanks, "" without it.
+func (c *Check) Tag(name string) string { return compact(c.tags[name]) }
+
+// Domain gives d= in lower-case A-labels, "" if it can't be read.
+func (c *Check) Domain() string { return c.domain }
+
+// Testing tells that the key was fetched and is in testing mode (t=y).
+func (c *Check) Testing() bool { return c.key != nil && c.key.testing }
+
+// FetchKeys asks for the keys of all checks at the same time, for each key once.
+func FetchKeys(ctx context.Context, r dns.Resolver, checks []*Check) {
+	type name struct{ selector, domain string }
+	wanted := map[name][]*Check{}
+	for _, c := range checks {
+		if c.problem == nil && c.key == nil && c.keyProblem == nil {
+			n := name{c.selector, c.domain}
+			wanted[n] = append(wanted[n], c)
+		}
+	}
+	var wait sync.WaitGroup
+	faults := make(chan any, len(wanted))
+	for n, list := range wanted {
+		wait.Go(func() {
+			// A panic is handed to the caller's goroutine, where it can be caught.
+			defer func() {
+				if p := recover(); p != nil {
+					faults <- p
+				}
+			}()
+			key, p := fetchKey(ctx, r, n.selector, n.domain)
+			for _, c := range list {
+				c.key, c.keyProblem = key, p
+			}
+		})
+	}
+	wait.Wait()
+	select {
+	case p := <-faults:
+		panic(p)
+	default:
+	}
+}
+
+// unfit is why the signature can't be verified at all.
+func (c *Check) unfit() *problem {
+	switch {
+	case c.problem != nil:
+		return c.problem
+	case c.keyProblem != nil:
+		return c.keyProblem
+	case c.key == nil:
+		return &problem{authres.TempError, "the key was not asked for"}
+	}
+	return c.key.fits(c.signature)
+}
+
+// OverMessage joins key, body and header to the result of a signature over a message.
+func (c *Check) OverMessage(header *Picker) (authres.Result, string) {
+	if p := c.unfit(); p != nil {
+		return p.result, p.reason
+	}
+	if c.bodyErr != nil || c.body == nil {
+		return authres.TempError, "the message could not be read"
+	}
+	if c.limit > c.body.size {
+		return authres.PermError, "l= is more than the body has"
+	}
+	if subtle.ConstantTimeCompare(c.body.hash.Sum(nil), c.hash) != 1 {
+		return authres.Fail, "the body was changed"
+	}
+	if !c.key.verify(header.digest(c.signature), c.sig) {
+		return authres.Fail, "the signature does not fit the header"
+	}
+	switch beyond := c.body.size - c.limit; {
+	case c.limit >= 0 && beyond > 0:
+		// Anybody can add to such a body.
+		return authres.Policy, fmt.Sprintf("l= leaves %d bytes of the body unsigned", beyond)
+	case c.limit >= 0:
+		return authres.Pass, "l= covers the whole body"
+	}
+	return authres.Pass, ""
+}
+
+// OverDigest gives the result of a signature over what a caller has hashed (SHA-256).
+func (c *Check) OverDigest(digest []byte) (authres.Result, string) {
+	if p := c.unfit(); p != nil {
+		return p.result, p.reason
+	}
+	if !c.key.verify(digest, c.sig) {
+		return authres.Fail, "the signature does not fit"
+	}
+	return authres.Pass, ""
+}

@@ -22,7 +22,7 @@ func body(size int) string {
 // BenchmarkVerify is one message with all methods. DNS is answered from a cache over a
 // real server.
 func BenchmarkVerify(b *testing.B) {
-	server := dns.NewServer(zone(b, ""))
+	server := dns.NewServer(zone(b, sealers(b)))
 	if err := server.Start(); err != nil {
 		b.Fatal(err)
 	}
@@ -59,6 +59,12 @@ func BenchmarkVerify(b *testing.B) {
 	run("10MiB/relaxed", sign(b, large, rsa), 1)
 	run("10MiB/simple", sign(b, large, simple), 1)
 	run("10MiB/three", sign(b, sign(b, sign(b, large, rsa), ed), simple), 3)
+	sealedThrice := func(s string) string {
+		return sealed("two.example").Seal(sealed("one.example").Seal(sealed("list.example").Seal(s)))
+	}
+	run("2KiB/signed, three ARC sets", sealedThrice(sign(b, small, ed)), 1)
+	run("10MiB/signed, three ARC sets", sealedThrice(sign(b, large, ed)), 1)
+	run("10MiB/unsigned", large, 0)
 	// Line ends alone are the same to a signature as no body: to sign that is quick.
 	run("10MiB/lineends", sign(b, header+"\r\n\r\n", simple)+strings.Repeat("\r\n", 5<<20), 1)
 	b.Run("10MiB/sha256-alone", func(b *testing.B) {

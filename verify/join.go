@@ -21,7 +21,6 @@ func (r *run) join(results *Results) {
 			Result: s.Result, Domain: s.Domain, Selector: s.Selector, Algorithm: s.Algorithm, Reason: s.Reason,
 		})
 	}
-	results.ARC = r.arc()
 	results.DMARC = r.evaluateDMARC(results)
 	if results.DMARC.Result == authres.Pass {
 		results.FromVerified = true
@@ -92,20 +91,6 @@ func (r *run) evaluateDMARC(results *Results) DMARC {
 	return d
 }
 
-// arc counts the sets that claim to be there. They are not evaluated yet, and say so.
-func (r *run) arc() ARC {
-	a := ARC{Result: authres.None, Sealers: []string{}}
-	for _, f := range r.header {
-		if f.Is("ARC-Seal") {
-			a.ChainLength++
-		}
-	}
-	if a.ChainLength > 0 {
-		a.Reason = "ARC is not evaluated in this version"
-	}
-	return a
-}
-
 // maxStatements is how many signatures the Authentication-Results field tells.
 const maxStatements = dkim.MaxVerified
 
@@ -153,7 +138,7 @@ func (r *run) statements(results *Results) []authres.Statement {
 		address = r.message.RemoteIP.String()
 	}
 	return append(list,
-		authres.Statement{Method: authres.MethodARC, Result: results.ARC.Result, Reason: results.ARC.Reason},
+		r.arcStatement(results.ARC, address),
 		authres.Statement{
 			Method: authres.MethodIPRev, Result: results.IPRev.Result,
 			Properties: []authres.Property{property("policy", "iprev", address)},

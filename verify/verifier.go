@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"mxhook/verify/arc"
 	"mxhook/verify/authres"
 	"mxhook/verify/dkim"
 	"mxhook/verify/dmarc"
@@ -26,6 +27,8 @@ type Config struct {
 	Resolver dns.Resolver
 	// AuthservID is our name in the Authentication-Results and Received-SPF fields.
 	AuthservID string
+	// TrustedSealers are the domains whose ARC seals count for FromVerified.
+	TrustedSealers []string
 	// Timeout is for all of a message's look-ups together; 0 is DefaultTimeout.
 	Timeout time.Duration
 	// Now is the clock for signatures; nil is time.Now.
@@ -34,7 +37,10 @@ type Config struct {
 
 // Verifier evaluates all methods for a message. It is safe for concurrent use and
 // keeps nothing between messages.
-type Verifier struct{ config Config }
+type Verifier struct {
+	config  Config
+	sealers arc.Sealers
+}
 
 // New makes a Verifier. It has no side effects.
 func New(c Config) *Verifier {
@@ -44,7 +50,7 @@ func New(c Config) *Verifier {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Verifier{config: c}
+	return &Verifier{config: c, sealers: arc.NewSealers(c.TrustedSealers)}
 }
 
 // run is the verification of one message.
@@ -67,6 +73,10 @@ type run struct {
 	from      string // the author's domain
 	noFrom    string // why there is none
 	iprev     IPRev
+	chain     *arc.Chain // nil after a fault
+	bodies    []*dkim.Check
+	oldest    int // oldest-pass of a chain that passes
+	now       time.Time
 
 	mu    sync.Mutex
 	fault error
@@ -80,11 +90,13 @@ func (v *Verifier) Verify(ctx context.Context, m Message) *Results {
 	defer cancel()
 	r := &run{
 		Verifier: v, message: m, parent: ctx, lookups: lookups,
-		resolver: dns.WithBudget(v.config.Resolver, MaxQuestions),
+		resolver: dns.WithBudget(v.config.Resolver, MaxQuestions), now: v.config.Now(),
 	}
 	r.message.RemoteIP = m.RemoteIP.Unmap().WithZone("")
 	r.guard("header", r.readHeader, func() { r.noFrom = "internal error" })
+	r.guard("arc", r.readARC, r.noChain)
 	var wait sync.WaitGroup
+	wait.Go(func() { r.guard("arc", r.fetchARC, r.noChain) })
 	wait.Go(func() { r.guard("spf", r.evaluateSPF, func() { r.spf = failed(r.spf) }) })
 	wait.Go(func() { r.guard("spf helo", r.evaluateHELO, func() { r.helo = failed(r.helo) }) })
 	wait.Go(func() { r.guard("iprev", r.evaluateIPRev, func() { r.iprev = IPRev{Result: authres.TempError} }) })
@@ -97,6 +109,13 @@ func (v *Verifier) Verify(ctx context.Context, m Message) *Results {
 	r.guard("results", func() { r.join(results) }, func() {
 		results.DMARC = DMARC{Result: authres.TempError, Disposition: dmarc.None, Reason: reasonInternal}
 		results.FromVerified, results.FromVerifiedBy = false, ""
+	})
+	// The chain goes last: its questions can take nothing from the other methods.
+	r.guard("arc", func() { r.joinARC(results) }, func() {
+		results.ARC = ARC{Result: authres.TempError, Sealers: []string{}, Reason: reasonInternal}
+		if results.FromVerifiedBy == "arc" {
+			results.FromVerified, results.FromVerifiedBy = false, ""
+		}
 	})
 	results.Header = authres.Header(v.config.AuthservID, r.statements(results))
 	results.ReceivedSPF = spf.Received(r.spf, spf.Trace{
@@ -188,7 +207,7 @@ func (r *run) verifyDKIM() {
 		return
 	}
 	m := dkim.Message{Header: r.header, Content: r.message.Content, Body: r.body, Size: r.message.Size}
-	r.dkim = dkim.Verify(r.parent, r.lookups, r.resolver, m, r.config.Now())
+	r.dkim = dkim.Verify(r.parent, r.lookups, r.resolver, m, r.now, r.bodies...)
 }
 
 // sender is the reverse-path as it is shown; "" for the null one.

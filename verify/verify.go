@@ -1,4 +1,4 @@
-// Package verify states who a message is from: SPF, DKIM, DMARC and iprev over one
+// Package verify states who a message is from: SPF, DKIM, DMARC, ARC and iprev over one
 // resolver, joined into Results. It knows nothing of SMTP: it takes addresses,
 // names and readable bytes, and it never refuses anything.
 //
@@ -39,9 +39,10 @@ type Results struct {
 	ARC     ARC
 	IPRev   IPRev
 	// FromVerified is true only if the domain of the one RFC5322.From author has
-	// DMARC pass. It proves the domain, never the mailbox or the person.
+	// DMARC pass, or a trusted sealer at the end of an ARC chain that passes says that it
+	// had. It proves the domain, never the mailbox or the person.
 	FromVerified   bool
-	FromVerifiedBy string // "dkim", "spf", or ""
+	FromVerifiedBy string // "dkim", "spf", "arc", or ""
 	// Header is the body of the Authentication-Results field that tells all this,
 	// unfolded, beginning with the authserv-id.
 	Header string
@@ -84,12 +85,15 @@ type DMARC struct {
 	Reason               string
 }
 
-// ARC is the result of RFC 8617.
+// ARC is the result of RFC 8617. Other than DMARC it says nothing of the author by
+// itself.
 type ARC struct {
+	// Result is none, pass, fail, or temperror while a sealer's key can't be asked for;
+	// in Header that is fail, since RFC 8617 knows no other word.
 	Result      authres.Result
-	ChainLength int
-	Sealers     []string
-	Trusted     bool
+	ChainLength int      // how many sets; how many seals, where the chain is malformed
+	Sealers     []string // d= of the seals of a chain that passes, oldest first
+	Trusted     bool     // it passes and the newest sealer is a trusted one
 	Reason      string
 }
 

@@ -139,6 +139,7 @@ func newVerifier(c *config.Config, o Options) *verify.Verifier {
 	}
 	return verify.New(verify.Config{
 		Resolver: resolver, AuthservID: c.Hostname, Timeout: c.Verify.Timeout, Now: o.Now,
+		TrustedSealers: c.Verify.TrustedARCSealers,
 	})
 }
 

@@ -93,7 +93,9 @@ type Verify struct {
 	Resolver      []netip.AddrPort // none: the system's
 	Timeout       time.Duration
 	TrustedRelays []netip.Prefix // behind which no SPF or iprev verdict is invented
-	Reject        Reject
+	// TrustedARCSealers are domains in lower-case A-labels.
+	TrustedARCSealers []string
+	Reject            Reject
 }
 
 // Reject says which facts refuse a message, besides being told.

@@ -95,7 +95,7 @@ var keys = []key{
 	{section: "verify", name: "resolver", kind: kindList, text: "IP:PORT of DNS servers; default the system's"},
 	{section: "verify", name: "timeout", kind: kindDuration, byDefault: "10s", min: int64(time.Millisecond), max: 60 * second, text: "all look-ups of a message together"},
 	{section: "verify", name: "trusted_relays", kind: kindList, text: "networks of your own relays: behind them, and on lmtp, spf and iprev are none"},
-	{section: "verify", name: "trusted_arc_sealers", kind: kindList, only: []string{"[]"}, text: "domains"},
+	{section: "verify", name: "trusted_arc_sealers", kind: kindList, text: "domains (d= of ARC-Seal) whose word on DMARC counts for from_verified; some sealers seal whatever their tenants send"},
 	{section: "verify", name: "reject", kind: kindMapping},
 
 	{section: "verify.reject", name: "dmarc", kind: kindBool, byDefault: "false", only: []string{"false"}},

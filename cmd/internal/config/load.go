@@ -236,7 +236,7 @@ func (d *decoder) verify(top *section) Verify {
 			d.warn(s.at("trusted_relays"), "verify: trusted_relays %s is everybody, so that SPF is asked for nobody; name your relays alone", p)
 		}
 	}
-	s.texts("trusted_arc_sealers")
+	v.TrustedARCSealers = d.domains(s, "trusted_arc_sealers")
 	reject := d.sub(s, "reject")
 	v.Reject = Reject{NullMX: reject.flag("null_mx"), NoPTR: reject.flag("no_ptr")}
 	return v

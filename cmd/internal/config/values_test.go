@@ -85,6 +85,9 @@ func TestEveryAvailableKeyArrives(t *testing.T) {
 	if want := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32")}; !reflect.DeepEqual(c.Verify.TrustedRelays, want) {
 		t.Errorf("trusted relays %v", c.Verify.TrustedRelays)
 	}
+	if want := []string{"lists.example", "xn--mnchen-3ya.example"}; !reflect.DeepEqual(c.Verify.TrustedARCSealers, want) {
+		t.Errorf("trusted sealers %q", c.Verify.TrustedARCSealers)
+	}
 	if want := (Listener{Address: "unix:/run/mxhook/lmtp.sock", Kind: "lmtp", TLS: TLS{Mode: "none", MinVersion: "1.2"}}); !reflect.DeepEqual(c.Listeners[1], want) {
 		t.Errorf("listener %+v", c.Listeners[1])
 	}

@@ -44,7 +44,7 @@ func (t *Table) Explain(reversePath, forwardPath inbound.Path) []Step {
 			s.Text = fmt.Sprintf("recipient %q matches, but sender %s does not match %s", r.Recipient[h.alternative], angle(reversePath), quoteList(r.Sender))
 		default:
 			s.Captures, s.Taken = h.captures, took(d, &r.Rule)
-			s.Text = fmt.Sprintf("recipient %q matches%s: %s", r.Recipient[h.alternative], captureText(h.captures), whatThen(r, d, h.captures, slices.ContainsFunc(steps, func(s Step) bool { return s.Taken })))
+			s.Text = fmt.Sprintf("recipient %q matches%s: %s", r.Recipient[h.alternative], captureText(h.captures), whatThen(r, d, a, h.captures, slices.ContainsFunc(steps, func(s Step) bool { return s.Taken })))
 			if _, bad := badCapture(h.captures); bad || !r.Continue {
 				ended = r.Name
 			}
@@ -121,7 +121,7 @@ func (t *Table) servesDomain(i int, domain string) bool {
 
 // whatThen tells what a matching rule does; taken says that a former one has taken
 // the recipient.
-func whatThen(r *compiledRule, d Decision, captures map[string]string, taken bool) string {
+func whatThen(r *compiledRule, d Decision, a address, captures map[string]string, taken bool) string {
 	if name, bad := badCapture(captures); bad {
 		return fmt.Sprintf("refused, since {%s} is a dot segment or holds control characters", name)
 	}
@@ -132,10 +132,23 @@ func whatThen(r *compiledRule, d Decision, captures map[string]string, taken boo
 		return "it ends the search; its reject has no effect, since the recipient already has a taker"
 	case r.Reject != nil:
 		return "refused with " + r.Reject.String()
-	case r.Discard:
-		return "accepted and dropped"
 	}
-	s := "delivered to " + strings.Join(r.Deliver, ", ")
+	return thenDelivers(&r.Rule, a)
+}
+
+// thenDelivers tells what a rule that takes a recipient does with it.
+func thenDelivers(r *Rule, a address) string {
+	s := ""
+	switch {
+	case r.Asks && a.folded == "postmaster":
+		s = "without a question, since postmaster is always accepted, "
+	case r.Asks:
+		s = "if the url of its accept says yes, which is asked at RCPT and not here, "
+	}
+	if r.Discard {
+		return s + "accepted and dropped"
+	}
+	s += "delivered to " + strings.Join(r.Deliver, ", ")
 	if len(r.Optional) > 0 {
 		s += ", and if possible to " + strings.Join(r.Optional, ", ")
 	}

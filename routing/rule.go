@@ -41,6 +41,9 @@ type Rule struct {
 	SpillAfter time.Duration
 	// Reject refuses the recipient with this reply.
 	Reject *status.Reply
+	// Asks says that somebody outside is asked at RCPT whether the recipient is wanted. It
+	// is nothing to a Table, but for what Explain tells.
+	Asks bool
 	// Discard accepts the message and delivers it nowhere.
 	Discard bool
 }

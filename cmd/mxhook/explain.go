@@ -69,6 +69,9 @@ func explain(t *terminal, table *routing.Table, reversePath inbound.Path, rcpt s
 
 func describeMatch(m routing.Match) string {
 	s := "route " + m.Rule.Name
+	if m.Rule.Asks && !strings.EqualFold(m.Path.LocalPart, "postmaster") {
+		s += ", if its accept url says yes"
+	}
 	if m.Rule.Discard {
 		s += ", accepted and discarded"
 	} else {

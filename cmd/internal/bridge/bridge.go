@@ -54,6 +54,7 @@ type Bridge struct {
 	metrics   *metrics.Metrics
 	circuits  *circuit.Set
 	deferrals *deferrals
+	acceptors acceptors
 	admin     *admin.Server
 	control   *control.Server // nil before Start
 	config    *config.Config
@@ -87,6 +88,7 @@ func New(c *config.Config, o Options) (*Bridge, error) {
 	b.metrics = metrics.New(o.Version, o.Commit, runtime.Version(), b.store.InMemory)
 	b.circuits = b.newCircuits()
 	b.deferrals = newDeferrals()
+	b.acceptors.known = map[acceptorKey]*acceptor{}
 	b.metrics.Deferred(func() time.Duration { return b.deferrals.oldest(time.Now()) })
 	p, err := b.build(c)
 	if err != nil {
@@ -226,6 +228,7 @@ func (b *Bridge) Stop(ctx context.Context) error {
 	if b.control != nil { // while the state folder is still ours
 		errs = append(errs, b.control.Stop(ctx))
 	}
+	b.keepAccepts(nil)
 	b.closeSpool()
 	b.closeLedger()
 	if b.admin != nil {

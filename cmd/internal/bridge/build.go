@@ -31,6 +31,7 @@ type parts struct {
 	examiner
 	table     *routing.Table
 	reject    config.Reject
+	accepts   map[string]acceptance // of the routes that ask
 	sinks     map[string]sinks.Sink
 	delivery  delivery.Config
 	deliverer *delivery.Deliverer
@@ -75,6 +76,9 @@ func (b *Bridge) build(c *config.Config) (*parts, error) {
 			return nil, err
 		}
 		p.sinks[sc.Name] = s
+	}
+	if p.accepts, err = b.buildAccepts(c); err != nil {
+		return nil, err
 	}
 	p.spools = slices.ContainsFunc(c.Routes, func(r routing.Rule) bool { return r.Spool })
 	p.users.Store(1)

@@ -24,6 +24,7 @@ func (b *Bridge) Reload(c *config.Config) error {
 	b.mu.Unlock()
 	b.configureLedger(&kept)
 	b.configureSpool(&kept)
+	b.keepAccepts(&kept)
 	old.release()
 	for _, key := range needRestart(b.config, c) {
 		b.log.Warn("a change needs a restart", "key", key)

@@ -75,6 +75,9 @@ func (t *transaction) Rcpt(ctx context.Context, forwardPath inbound.Path) error 
 		d.Err = t.policy.peer(ctx)
 	}
 	if d.Err == nil {
+		d.Matches, d.Err = t.accepted(ctx, d.Matches)
+	}
+	if d.Err == nil {
 		d.Err = t.reachable(d.Matches)
 	}
 	if d.Err != nil {

@@ -19,8 +19,9 @@ type Config struct {
 	Verify    Verify
 	Delivery  Delivery
 	Spool     Spool
-	Sinks     []Sink         // in the file's order
-	Routes    []routing.Rule // in the file's order; routing.Compile takes them without a fault
+	Sinks     []Sink            // in the file's order
+	Routes    []routing.Rule    // in the file's order; routing.Compile takes them without a fault
+	Accepts   map[string]Accept // of the routes that ask, by their names
 }
 
 // Log says what is logged.
@@ -145,6 +146,13 @@ type Webhook struct {
 type Circuit struct {
 	Failures int           // 0 is off
 	Open     time.Duration // how long
+}
+
+// Accept is the URL that a route asks at RCPT.
+type Accept struct {
+	URL     Secret // without captures
+	Secrets []Secret
+	Cache   time.Duration // how long a yes or a no holds; 0 is not at all
 }
 
 // Include says what a payload carries.

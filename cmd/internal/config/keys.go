@@ -171,7 +171,7 @@ var keys = []key{
 	{section: "routes[]", name: "continue", kind: kindBool, byDefault: "false", text: "the search goes on after this route has matched"},
 	{section: "routes[]", name: "reject", kind: kindText, text: `refuse with this reply: "550 5.1.6 text"`},
 	{section: "routes[]", name: "discard", kind: kindBool, byDefault: "false", text: "accept and drop"},
-	{section: "routes[]", name: "accept", kind: kindMapping, only: none, text: "ask a URL at RCPT"},
+	{section: "routes[]", name: "accept", kind: kindMapping, text: "ask a URL at RCPT whether the recipient is wanted, see [accept](../../README.md#accept)"},
 
 	{section: "routes[].when", name: "dmarc", kind: kindList},
 	{section: "routes[].when", name: "spf", kind: kindList},
@@ -181,9 +181,9 @@ var keys = []key{
 	{section: "routes[].when", name: "class", kind: kindList},
 	{section: "routes[].when", name: "size", kind: kindText},
 
-	{section: "routes[].accept", name: "url", kind: kindText},
-	{section: "routes[].accept", name: "secret", kind: kindTexts, secret: true},
-	{section: "routes[].accept", name: "cache", kind: kindDuration},
+	{section: "routes[].accept", name: "url", kind: kindText, text: "needed; http or https, without captures; 2xx is yes, 406 or Smtp-Reply with a 5xx no, anything else 451"},
+	{section: "routes[].accept", name: "secret", kind: kindTexts, secret: true, text: "Standard Webhooks: whsec_ and 24 to 64 octets in base64; a list rotates keys"},
+	{section: "routes[].accept", name: "cache", kind: kindDuration, byDefault: "60s", max: 24 * hour, text: "how long a yes or a no holds for the same question; 0: not at all"},
 }
 
 var (

@@ -19,12 +19,13 @@ type route struct {
 	rule    routing.Rule
 	section *section
 	lists   map[string][]scalar // the elements of recipient, sender and domains
+	accept  Accept              // where rule.Asks
 }
 
-func (d *decoder) routes(top *section, sinks *sinkSet, hostname string, ledger time.Duration) []routing.Rule {
+func (d *decoder) routes(top *section, sinks *sinkSet, hostname string, ledger time.Duration) ([]routing.Rule, map[string]Accept) {
 	if !top.has("routes") {
 		d.fault(top.place, "routes is missing; add routes: [{recipient: \"@in.example.com\", deliver: [SINK]}]")
-		return nil
+		return nil, nil
 	}
 	elements := d.elements(top, "routes")
 	var routes []route
@@ -38,14 +39,21 @@ func (d *decoder) routes(top *section, sinks *sinkSet, hostname string, ledger t
 		complete = complete && ok
 	}
 	rules := make([]routing.Rule, len(routes))
+	var accepts map[string]Accept
 	for i, r := range routes {
 		rules[i] = r.rule
+		if r.rule.Asks && accepts == nil {
+			accepts = map[string]Accept{}
+		}
+		if r.rule.Asks {
+			accepts[r.rule.Name] = r.accept
+		}
 	}
 	d.compile(rules, routes, hostname, complete)
 	if complete && len(routes) > 0 && !sinks.broken {
 		d.unusedSinks(sinks)
 	}
-	return rules
+	return rules, accepts
 }
 
 func (d *decoder) unusedSinks(sinks *sinkSet) {
@@ -82,6 +90,7 @@ func (d *decoder) route(n ast.Node, i int, sinks *sinkSet) (route, bool) {
 	r.rule.Discard = s.flag("discard")
 	r.rule.Repeat = !s.flag("deduplicate")
 	d.reject(&r)
+	d.accept(&r)
 	r.rule.Deliver = d.sinkNames(&r, "deliver", sinks)
 	r.rule.Optional = d.sinkNames(&r, "optional", sinks)
 	return r, true

@@ -209,4 +209,12 @@ func (h *spoolHistory) restart() {
 	h.mu.Unlock()
 	h.shut()
 	h.start()
+	synctest.Wait() // what a start does by itself belongs to this try
+}
+
+// begin begins a try of the sender's.
+func (h *spoolHistory) begin(try int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.try = try
 }

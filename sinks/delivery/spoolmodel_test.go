@@ -87,11 +87,12 @@ func (h *spoolHistory) run() (tries int) {
 	h.shut()
 	h.start()
 	heard := map[string]bool{}
-	for h.try = 1; h.try <= senderTries && len(heard) < 2; h.try++ {
-		tries = h.try
+	for tries < senderTries && len(heard) < 2 {
+		tries++
+		h.begin(tries)
 		var named []sinks.Recipient
 		for _, r := range to {
-			if strings.Contains(h.names[h.try-1], r.Path.LocalPart) && !heard[r.Path.LocalPart] {
+			if strings.Contains(h.names[tries-1], r.Path.LocalPart) && !heard[r.Path.LocalPart] {
 				named = append(named, r)
 			}
 		}

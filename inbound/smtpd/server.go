@@ -29,6 +29,7 @@ type Server struct {
 	feed    *feed
 	dialog  *smtp.Server
 	started sync.Once
+	shut    sync.Once
 	talking sync.WaitGroup // go-smtp's accept loop
 
 	mu        sync.Mutex
@@ -265,7 +266,8 @@ func (s *Server) Stop(ctx context.Context) error {
 	s.cancel()
 	s.feed.Close()
 	s.talking.Wait()
-	_ = s.dialog.Shutdown(context.Background()) // waits for go-smtp's goroutines; a second Stop has nothing to wait for
+	// It waits for go-smtp's goroutines, and panics when two call it at once.
+	s.shut.Do(func() { _ = s.dialog.Shutdown(context.Background()) })
 	return err
 }
 

@@ -3,6 +3,7 @@ package smtpd
 import (
 	"crypto/tls"
 	"net"
+	"sync"
 	"testing"
 	"time"
 )
@@ -67,4 +68,21 @@ func dialTLS(t *testing.T, r *running, header string) *client {
 		t.Fatal(err)
 	}
 	return newClient(t, tls.Client(nc, &tls.Config{InsecureSkipVerify: true}))
+}
+
+// Several sockets of one listener are stopped at once, each by its own call.
+func TestStopsAtTheSameTime(t *testing.T) {
+	for range 50 {
+		r := start(t, nil)
+		r.dial().hello().want("QUIT", "221")
+		var stops sync.WaitGroup
+		for range 4 {
+			stops.Go(func() {
+				if err := r.Stop(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		stops.Wait()
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"net/netip"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -123,7 +124,7 @@ func TestEverythingPassesForASignedMessage(t *testing.T) {
 		{Result: authres.Pass, Domain: "sender.example", Selector: "rsa", Algorithm: "rsa-sha256", Aligned: true},
 		{Result: authres.Pass, Domain: "sender.example", Selector: "ed", Algorithm: "ed25519-sha256", Aligned: true},
 	} {
-		if r.DKIM[i] != want {
+		if !reflect.DeepEqual(r.DKIM[i], want) {
 			t.Errorf("dkim[%d] = %+v, want %+v", i, r.DKIM[i], want)
 		}
 	}
@@ -131,7 +132,7 @@ func TestEverythingPassesForASignedMessage(t *testing.T) {
 		Result: authres.Pass, Domain: "sender.example", PolicyDomain: "sender.example",
 		OrganizationalDomain: "sender.example", Policy: "reject", Disposition: "none",
 		SPFAligned: true, DKIMAligned: true,
-	}); r.DMARC != want {
+	}); !reflect.DeepEqual(r.DMARC, want) {
 		t.Errorf("dmarc = %+v", r.DMARC)
 	}
 	if r.IPRev.Result != authres.Pass || r.IPRev.Name != "mail.sender.example" {

@@ -8,6 +8,7 @@ package verify
 import (
 	"io"
 	"net/netip"
+	"time"
 
 	"mxhook/verify/authres"
 )
@@ -38,11 +39,14 @@ type Results struct {
 	DMARC   DMARC
 	ARC     ARC
 	IPRev   IPRev
+	HELO    HELO
 	// FromVerified is true only if the domain of the one RFC5322.From author has
 	// DMARC pass, or a trusted sealer at the end of an ARC chain that passes says that it
 	// had. It proves the domain, never the mailbox or the person.
 	FromVerified   bool
 	FromVerifiedBy string // "dkim", "spf", "arc", or ""
+	// FromVerifiedReason says in one sentence why FromVerified is what it is.
+	FromVerifiedReason string
 	// Header is the body of the Authentication-Results field that tells all this,
 	// unfolded, beginning with the authserv-id.
 	Header string
@@ -58,6 +62,13 @@ type SPF struct {
 	Result authres.Result
 	Domain string
 	Reason string
+	// Mechanism is what decided, as the record has it: "include:_spf.example", "-all";
+	// "default" when nothing matched, "" without a decision.
+	Mechanism string
+	// Explanation is what the domain says to whom it refuses (exp=, RFC 7208 6.2): its
+	// owner's words, made harmless. "" but for a fail.
+	Explanation string
+	DNSSEC      bool // the resolver vouches for the records that decided (AD, RFC 4035 3.2.3)
 }
 
 // DKIM is the result of one signature (RFC 6376).
@@ -70,6 +81,19 @@ type DKIM struct {
 	// aligned with the RFC5322.From domain, as that one's DMARC record wants it.
 	Aligned bool
 	Reason  string
+	// Identity is the agent or user for whom it was signed, i= (RFC 6376 3.5); without
+	// that tag "@" and Domain.
+	Identity string
+	KeyBits  int // size of the public key; 0 while it is not known
+	// Oversigned are the header fields, in lower case, that are signed once more than they
+	// stand in the message, so that none can be added.
+	Oversigned []string
+	// Unsigned is how many octets of the canonical body l= leaves unsigned.
+	Unsigned int64
+	Testing  bool      // the key says t=y
+	Signed   time.Time // t=, zero without
+	Expires  time.Time // x=, zero without
+	DNSSEC   bool      // the resolver vouches for the key
 }
 
 // DMARC is the result of RFC 9989.
@@ -83,6 +107,12 @@ type DMARC struct {
 	SPFAligned           bool
 	DKIMAligned          bool
 	Reason               string
+	// AggregateReports and FailureReports are where the domain wants reports (rua, ruf),
+	// as it wrote them. mxhook sends none.
+	AggregateReports []string
+	FailureReports   []string
+	Testing          bool // the record says t=y
+	DNSSEC           bool // the resolver vouches for the record
 }
 
 // ARC is the result of RFC 8617. Other than DMARC it says nothing of the author by
@@ -102,4 +132,12 @@ type ARC struct {
 type IPRev struct {
 	Result authres.Result
 	Name   string
+}
+
+// HELO says whether the name that the client gave in EHLO leads to its address. It is
+// information: RFC 5321 4.1.4 forbids to refuse for it.
+type HELO struct {
+	Result authres.Result // none for what is no name, pass, fail, temperror
+	Name   string
+	Reason string
 }

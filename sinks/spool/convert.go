@@ -115,8 +115,8 @@ func newResults(r *verify.Results) *results {
 	if r == nil {
 		return nil
 	}
-	out := &results{SPF: spf(r.SPF), SPFHelo: spf(r.SPFHelo), DMARC: dmarc(r.DMARC), ARC: arc(r.ARC), IPRev: iprev(r.IPRev),
-		FromVerified: r.FromVerified, FromVerifiedBy: r.FromVerifiedBy, Header: r.Header, ReceivedSPF: r.ReceivedSPF}
+	out := &results{SPF: spf(r.SPF), SPFHelo: spf(r.SPFHelo), DMARC: dmarc(r.DMARC), ARC: arc(r.ARC), IPRev: iprev(r.IPRev), HELO: helo(r.HELO),
+		FromVerified: r.FromVerified, FromVerifiedBy: r.FromVerifiedBy, FromVerifiedReason: r.FromVerifiedReason, Header: r.Header, ReceivedSPF: r.ReceivedSPF}
 	for _, d := range r.DKIM {
 		out.DKIM = append(out.DKIM, dkim(d))
 	}
@@ -191,7 +191,8 @@ func (r *results) restore() *verify.Results {
 		return nil
 	}
 	out := &verify.Results{SPF: verify.SPF(r.SPF), SPFHelo: verify.SPF(r.SPFHelo), DMARC: verify.DMARC(r.DMARC), ARC: verify.ARC(r.ARC),
-		IPRev: verify.IPRev(r.IPRev), FromVerified: r.FromVerified, FromVerifiedBy: r.FromVerifiedBy, Header: r.Header, ReceivedSPF: r.ReceivedSPF}
+		IPRev: verify.IPRev(r.IPRev), HELO: verify.HELO(r.HELO),
+		FromVerified: r.FromVerified, FromVerifiedBy: r.FromVerifiedBy, FromVerifiedReason: r.FromVerifiedReason, Header: r.Header, ReceivedSPF: r.ReceivedSPF}
 	for _, d := range r.DKIM {
 		out.DKIM = append(out.DKIM, verify.DKIM(d))
 	}

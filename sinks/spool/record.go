@@ -106,29 +106,42 @@ type raw struct {
 // The results are those of package verify with the payload's words.
 type (
 	results struct {
-		SPF            spf    `json:"spf"`
-		SPFHelo        spf    `json:"spf_helo"`
-		DKIM           []dkim `json:"dkim"`
-		DMARC          dmarc  `json:"dmarc"`
-		ARC            arc    `json:"arc"`
-		IPRev          iprev  `json:"iprev"`
-		FromVerified   bool   `json:"from_verified"`
-		FromVerifiedBy string `json:"from_verified_by"`
-		Header         string `json:"header"`
-		ReceivedSPF    string `json:"received_spf"`
+		SPF                spf    `json:"spf"`
+		SPFHelo            spf    `json:"spf_helo"`
+		DKIM               []dkim `json:"dkim"`
+		DMARC              dmarc  `json:"dmarc"`
+		ARC                arc    `json:"arc"`
+		IPRev              iprev  `json:"iprev"`
+		HELO               helo   `json:"helo"`
+		FromVerified       bool   `json:"from_verified"`
+		FromVerifiedBy     string `json:"from_verified_by"`
+		FromVerifiedReason string `json:"from_verified_reason,omitempty"`
+		Header             string `json:"header"`
+		ReceivedSPF        string `json:"received_spf"`
 	}
 	spf struct {
-		Result authres.Result `json:"result"`
-		Domain string         `json:"domain"`
-		Reason string         `json:"reason"`
+		Result      authres.Result `json:"result"`
+		Domain      string         `json:"domain"`
+		Reason      string         `json:"reason"`
+		Mechanism   string         `json:"mechanism,omitempty"`
+		Explanation string         `json:"explanation,omitempty"`
+		DNSSEC      bool           `json:"dnssec,omitempty"`
 	}
 	dkim struct {
-		Result    authres.Result `json:"result"`
-		Domain    string         `json:"domain"`
-		Selector  string         `json:"selector"`
-		Algorithm string         `json:"algorithm"`
-		Aligned   bool           `json:"aligned"`
-		Reason    string         `json:"reason"`
+		Result     authres.Result `json:"result"`
+		Domain     string         `json:"domain"`
+		Selector   string         `json:"selector"`
+		Algorithm  string         `json:"algorithm"`
+		Aligned    bool           `json:"aligned"`
+		Reason     string         `json:"reason"`
+		Identity   string         `json:"identity,omitempty"`
+		KeyBits    int            `json:"key_bits,omitempty"`
+		Oversigned []string       `json:"oversigned,omitempty"`
+		Unsigned   int64          `json:"unsigned,omitempty"`
+		Testing    bool           `json:"testing,omitempty"`
+		Signed     time.Time      `json:"signed,omitzero"`
+		Expires    time.Time      `json:"expires,omitzero"`
+		DNSSEC     bool           `json:"dnssec,omitempty"`
 	}
 	dmarc struct {
 		Result               authres.Result `json:"result"`
@@ -140,6 +153,15 @@ type (
 		SPFAligned           bool           `json:"spf_aligned"`
 		DKIMAligned          bool           `json:"dkim_aligned"`
 		Reason               string         `json:"reason"`
+		AggregateReports     []string       `json:"aggregate_reports,omitempty"`
+		FailureReports       []string       `json:"failure_reports,omitempty"`
+		Testing              bool           `json:"testing,omitempty"`
+		DNSSEC               bool           `json:"dnssec,omitempty"`
+	}
+	helo struct {
+		Result authres.Result `json:"result"`
+		Name   string         `json:"name"`
+		Reason string         `json:"reason"`
 	}
 	arc struct {
 		Result      authres.Result `json:"result"`

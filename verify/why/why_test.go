@@ -1,0 +1,66 @@
+package why_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+
+	"mxhook/verify/why"
+)
+
+func TestSectionsKeepTheirOrderAndSteps(t *testing.T) {
+	notes := why.New()
+	ctx := why.With(context.Background(), notes)
+	first, second := why.Section(ctx, "SPF"), why.Section(ctx, "DKIM")
+	why.Say(second, "selector %s", "s1")
+	why.Say(first, "record %q", "v=spf1 -all")
+	why.Say(why.Within(first), "include")
+	why.Say(ctx, "outside of a section")
+	var b strings.Builder
+	n, err := notes.WriteTo(&b)
+	want := "SPF\n  record \"v=spf1 -all\"\n    include\n\nDKIM\n  selector s1\n"
+	if b.String() != want || err != nil || n != int64(len(want)) {
+		t.Errorf("%q, %d, %v, want %q", b.String(), n, err, want)
+	}
+}
+
+func TestWithoutNotesNothingIsSaid(t *testing.T) {
+	ctx := context.Background()
+	if why.On(ctx) || why.Section(ctx, "SPF") != ctx || why.Within(ctx) != ctx || why.With(ctx, nil) != ctx {
+		t.Error("a context without notes was changed")
+	}
+	if n := testing.AllocsPerRun(100, func() { why.Say(ctx, "x") }); n != 0 {
+		t.Errorf("%v allocations for nobody", n)
+	}
+}
+
+func TestAStrangersTextIsOneHarmlessLine(t *testing.T) {
+	notes := why.New()
+	ctx := why.Section(why.With(context.Background(), notes), "a\r\nb")
+	why.Say(ctx, "%s", "x\x1b[2J\r\nResult: pass\u2028y\u202e\xff")
+	var b strings.Builder
+	notes.WriteTo(&b)
+	if want := "a??b\n  x?[2J??Result: pass?y??\n"; b.String() != want {
+		t.Errorf("%q, want %q", b.String(), want)
+	}
+}
+
+func TestConcurrentStepsAreBounded(t *testing.T) {
+	notes := why.New()
+	ctx := why.Section(why.With(context.Background(), notes), "DNS")
+	var wait sync.WaitGroup
+	for range 4 {
+		wait.Go(func() {
+			for range 1000 {
+				why.Say(ctx, "step")
+			}
+		})
+	}
+	wait.Wait()
+	var b strings.Builder
+	notes.WriteTo(&b)
+	if !strings.HasSuffix(b.String(), "(and 2000 more steps)\n") || strings.Count(b.String(), "step\n") != 2000 {
+		t.Errorf("%d octets, end %q", b.Len(), b.String()[max(0, b.Len()-40):])
+	}
+}

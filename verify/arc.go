@@ -16,7 +16,7 @@ func (r *run) readARC() {
 
 func (r *run) fetchARC() {
 	if r.chain != nil {
-		r.chain.FetchNewest(r.lookups, r.resolver)
+		r.chain.FetchNewest(r.inARC, r.resolver)
 	}
 }
 
@@ -38,7 +38,7 @@ func (r *run) joinARC(results *Results) {
 		a.Reason = reasonInternal
 		return
 	}
-	e := r.chain.Evaluate(r.lookups, r.resolver)
+	e := r.chain.Evaluate(r.inARC, r.resolver)
 	*a = ARC{Result: e.Result, ChainLength: e.Length, Sealers: e.Sealers, Reason: e.Reason}
 	r.oldest = e.OldestPass
 	var vouched bool

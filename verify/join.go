@@ -14,7 +14,7 @@ import (
 func (r *run) join(results *Results) {
 	results.SPF = SPF{Result: r.spf.Result, Domain: r.spf.Domain, Reason: r.spf.Reason}
 	results.SPFHelo = SPF{Result: r.helo.Result, Domain: r.helo.Domain, Reason: r.helo.Reason}
-	results.IPRev = r.iprev
+	results.IPRev, results.HELO = r.iprev, r.name
 	results.DKIM = []DKIM{}
 	for _, s := range r.dkim {
 		results.DKIM = append(results.DKIM, DKIM{
@@ -62,7 +62,7 @@ func (r *run) evaluateDMARC(results *Results) DMARC {
 		return aligned && result == authres.Pass
 	}
 	if results.SPF.Result == authres.Pass || results.SPF.Result == authres.TempError {
-		aligned, err := p.SPFAligned(r.lookups, r.resolver, results.SPF.Domain)
+		aligned, err := p.SPFAligned(r.inDMARC, r.resolver, results.SPF.Domain)
 		d.SPFAligned = weigh(results.SPF.Result, aligned, err)
 	}
 	// Those that were not verified can't authenticate anything, but could use up the
@@ -72,7 +72,7 @@ func (r *run) evaluateDMARC(results *Results) DMARC {
 		if r.dkim[i].Testing {
 			continue // it counts for no more than no signature (RFC 6376 3.6.1)
 		}
-		aligned, err := p.DKIMAligned(r.lookups, r.resolver, s.Domain)
+		aligned, err := p.DKIMAligned(r.inDMARC, r.resolver, s.Domain)
 		s.Aligned = weigh(s.Result, aligned, err)
 		d.DKIMAligned = d.DKIMAligned || s.Aligned
 	}

@@ -13,6 +13,7 @@ import (
 	"mxhook/verify/dns"
 	"mxhook/verify/iprev"
 	"mxhook/verify/spf"
+	"mxhook/verify/why"
 )
 
 // DefaultTimeout is Config.Timeout's default.
@@ -58,9 +59,10 @@ type run struct {
 	*Verifier
 	message  Message
 	resolver dns.Resolver
-	// parent is the caller's context, for the work on the message's bytes; lookups
-	// ends with the time for look-ups.
-	parent, lookups context.Context
+	// parent is the caller's context, for the work on the message's bytes. The methods'
+	// own end with the time for look-ups.
+	parent context.Context
+	contexts
 
 	header  []dkim.Field
 	body    int64
@@ -73,6 +75,7 @@ type run struct {
 	from      string // the author's domain
 	noFrom    string // why there is none
 	iprev     IPRev
+	name      HELO
 	chain     *arc.Chain // nil after a fault
 	bodies    []*dkim.Check
 	oldest    int // oldest-pass of a chain that passes
@@ -82,6 +85,21 @@ type run struct {
 	fault error
 }
 
+// contexts are those of the methods' look-ups, each with its section of package why.
+type contexts struct {
+	inSPF, inSPFHelo, inDKIM, inDMARC, inARC, inIPRev, inHELO, inFrom context.Context
+}
+
+// open opens the sections in the order in which they are printed.
+func open(lookups context.Context) contexts {
+	return contexts{
+		inSPF: why.Section(lookups, "SPF (MAIL FROM)"), inSPFHelo: why.Section(lookups, "SPF (HELO)"),
+		inDKIM: why.Section(lookups, "DKIM"), inDMARC: why.Section(lookups, "DMARC"), inARC: why.Section(lookups, "ARC"),
+		inIPRev: why.Section(lookups, "iprev"), inHELO: why.Section(lookups, "EHLO name"),
+		inFrom: why.Section(lookups, "From verified"),
+	}
+}
+
 // Verify gives what is known of the message's origin. It never fails: what could not
 // be learned is a temperror in its place. Methods run at the same time; a resolver
 // that never answers costs Timeout. The content must stay readable until it returns.
@@ -89,7 +107,7 @@ func (v *Verifier) Verify(ctx context.Context, m Message) *Results {
 	lookups, cancel := context.WithTimeout(ctx, v.config.Timeout)
 	defer cancel()
 	r := &run{
-		Verifier: v, message: m, parent: ctx, lookups: lookups,
+		Verifier: v, message: m, parent: ctx, contexts: open(lookups),
 		resolver: dns.WithBudget(v.config.Resolver, MaxQuestions), now: v.config.Now(),
 	}
 	r.message.RemoteIP = m.RemoteIP.Unmap().WithZone("")
@@ -99,7 +117,12 @@ func (v *Verifier) Verify(ctx context.Context, m Message) *Results {
 	wait.Go(func() { r.guard("arc", r.fetchARC, r.noChain) })
 	wait.Go(func() { r.guard("spf", r.evaluateSPF, func() { r.spf = failed(r.spf) }) })
 	wait.Go(func() { r.guard("spf helo", r.evaluateHELO, func() { r.helo = failed(r.helo) }) })
-	wait.Go(func() { r.guard("iprev", r.evaluateIPRev, func() { r.iprev = IPRev{Result: authres.TempError} }) })
+	wait.Go(func() {
+		r.guard("iprev", r.evaluateIPRev, func() { r.iprev = IPRev{Result: authres.TempError, Reason: reasonInternal} })
+	})
+	wait.Go(func() {
+		r.guard("helo", r.evaluateName, func() { r.name.Result, r.name.Reason = authres.TempError, reasonInternal })
+	})
 	wait.Go(func() { r.guard("dmarc", r.discoverPolicy, func() { r.policyErr = dmarc.ErrTemporary }) })
 	wait.Go(func() {
 		r.guard("dkim", r.verifyDKIM, func() { r.dkim = []dkim.Signature{{Result: authres.TempError, Reason: reasonInternal}} })
@@ -166,39 +189,59 @@ func (m *Message) unasked() string {
 	return ""
 }
 
+func sayUnasked(ctx context.Context, reason string) {
+	why.Say(ctx, "not checked: %s; the client's address says nothing of the sender then", reason)
+}
+
 func (r *run) evaluateSPF() {
 	m := r.message
 	if m.MailFromDomain == "" && m.MailFromLocal == "" {
 		m.MailFromDomain = m.HELO
 	}
 	r.spf.Domain, _ = dns.Domain(m.MailFromDomain)
-	if why := m.unasked(); why != "" {
-		r.spf.Result, r.spf.Reason = authres.None, why
+	if reason := m.unasked(); reason != "" {
+		r.spf.Result, r.spf.Reason = authres.None, reason
+		sayUnasked(r.inSPF, reason)
 		return
 	}
-	r.spf = spf.Check(r.lookups, r.resolver, m.RemoteIP, m.HELO, m.MailFromLocal, m.MailFromDomain)
+	r.spf = spf.Check(r.inSPF, r.resolver, m.RemoteIP, m.HELO, m.MailFromLocal, m.MailFromDomain)
 }
 
 func (r *run) evaluateHELO() {
 	m := r.message
 	r.helo.Domain, _ = dns.Domain(m.HELO)
-	if why := m.unasked(); why != "" {
-		r.helo.Result, r.helo.Reason = authres.None, why
+	if reason := m.unasked(); reason != "" {
+		r.helo.Result, r.helo.Reason = authres.None, reason
+		sayUnasked(r.inSPFHelo, reason)
 		return
 	}
-	r.helo = spf.CheckHELO(r.lookups, r.resolver, m.RemoteIP, m.HELO)
+	r.helo = spf.CheckHELO(r.inSPFHelo, r.resolver, m.RemoteIP, m.HELO)
 }
 
 func (r *run) evaluateIPRev() {
-	r.iprev.Result = authres.None
-	if r.message.unasked() == "" {
-		r.iprev.Result, r.iprev.Name = iprev.Check(r.lookups, r.resolver, r.message.RemoteIP)
+	if reason := r.message.unasked(); reason != "" {
+		r.iprev.Result, r.iprev.Reason = authres.None, reason
+		sayUnasked(r.inIPRev, reason)
+		return
 	}
+	e := iprev.Check(r.inIPRev, r.resolver, r.message.RemoteIP)
+	r.iprev = IPRev{Result: e.Result, Name: e.Name, Reason: e.Reason}
+}
+
+func (r *run) evaluateName() {
+	m := r.message
+	if reason := m.unasked(); reason != "" {
+		r.name.Result, r.name.Reason = authres.None, reason
+		sayUnasked(r.inHELO, reason)
+		return
+	}
+	e := iprev.CheckName(r.inHELO, r.resolver, m.RemoteIP, m.HELO)
+	r.name = HELO{Result: e.Result, Name: e.Name, Reason: e.Reason}
 }
 
 func (r *run) discoverPolicy() {
 	if r.from != "" {
-		r.policy, r.policyErr = dmarc.Discover(r.lookups, r.resolver, r.from)
+		r.policy, r.policyErr = dmarc.Discover(r.inDMARC, r.resolver, r.from)
 	}
 }
 
@@ -207,7 +250,7 @@ func (r *run) verifyDKIM() {
 		return
 	}
 	m := dkim.Message{Header: r.header, Content: r.message.Content, Body: r.body, Size: r.message.Size}
-	r.dkim = dkim.Verify(r.parent, r.lookups, r.resolver, m, r.now, r.bodies...)
+	r.dkim = dkim.Verify(why.In(r.parent, r.inDKIM), r.inDKIM, r.resolver, m, r.now, r.bodies...)
 }
 
 // sender is the reverse-path as it is shown; "" for the null one.

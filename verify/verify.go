@@ -132,6 +132,7 @@ type ARC struct {
 type IPRev struct {
 	Result authres.Result
 	Name   string
+	Reason string
 }
 
 // HELO says whether the name that the client gave in EHLO leads to its address. It is

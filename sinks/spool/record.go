@@ -173,6 +173,7 @@ type (
 	iprev struct {
 		Result authres.Result `json:"result"`
 		Name   string         `json:"name"`
+		Reason string         `json:"reason,omitempty"`
 	}
 )
 

@@ -74,6 +74,16 @@ func Section(ctx context.Context, title string) context.Context {
 	return context.WithValue(ctx, key{}, &place{notes: p.notes, section: s})
 }
 
+// In returns ctx with the steps of another context's section: for work that does not end
+// with the other's time.
+func In(ctx, section context.Context) context.Context {
+	p := at(section)
+	if p == nil {
+		return ctx
+	}
+	return context.WithValue(ctx, key{}, p)
+}
+
 // Within returns a context whose steps stand one level deeper than those of ctx, as
 // those of an included SPF record do.
 func Within(ctx context.Context) context.Context {

@@ -35,6 +35,19 @@ func TestWithoutNotesNothingIsSaid(t *testing.T) {
 	}
 }
 
+func TestASectionGoesOnInAnotherContext(t *testing.T) {
+	notes := why.New()
+	section, cancel := context.WithCancel(why.Section(why.With(context.Background(), notes), "DKIM"))
+	cancel()
+	ctx := why.In(context.Background(), section)
+	why.Say(ctx, "body hash")
+	var b strings.Builder
+	notes.WriteTo(&b)
+	if b.String() != "DKIM\n  body hash\n" || ctx.Err() != nil || why.In(context.Background(), context.Background()) != context.Background() {
+		t.Errorf("%q, %v", b.String(), ctx.Err())
+	}
+}
+
 func TestAStrangersTextIsOneHarmlessLine(t *testing.T) {
 	notes := why.New()
 	ctx := why.Section(why.With(context.Background(), notes), "a\r\nb")

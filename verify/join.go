@@ -19,6 +19,8 @@ func (r *run) join(results *Results) {
 	for _, s := range r.dkim {
 		results.DKIM = append(results.DKIM, DKIM{
 			Result: s.Result, Domain: s.Domain, Selector: s.Selector, Algorithm: s.Algorithm, Reason: s.Reason,
+			Identity: s.Identity, KeyBits: s.KeyBits, Oversigned: s.Oversigned, Unsigned: s.Unsigned,
+			Testing: s.Testing, Signed: s.Signed, Expires: s.Expires,
 		})
 	}
 	results.DMARC = r.evaluateDMARC(results)

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	msgdkim "github.com/emersion/go-msgauth/dkim"
 
@@ -121,9 +122,13 @@ func TestEverythingPassesForASignedMessage(t *testing.T) {
 		t.Fatalf("dkim = %+v", r.DKIM)
 	}
 	for i, want := range []verify.DKIM{
-		{Result: authres.Pass, Domain: "sender.example", Selector: "rsa", Algorithm: "rsa-sha256", Aligned: true},
-		{Result: authres.Pass, Domain: "sender.example", Selector: "ed", Algorithm: "ed25519-sha256", Aligned: true},
+		{Result: authres.Pass, Domain: "sender.example", Selector: "rsa", Algorithm: "rsa-sha256", Aligned: true, Identity: "@sender.example", KeyBits: 2048},
+		{Result: authres.Pass, Domain: "sender.example", Selector: "ed", Algorithm: "ed25519-sha256", Aligned: true, Identity: "@sender.example", KeyBits: 256},
 	} {
+		if age := time.Since(r.DKIM[i].Signed); age < -time.Minute || age > time.Hour {
+			t.Errorf("dkim[%d] was signed at %v", i, r.DKIM[i].Signed)
+		}
+		r.DKIM[i].Signed = time.Time{}
 		if !reflect.DeepEqual(r.DKIM[i], want) {
 			t.Errorf("dkim[%d] = %+v, want %+v", i, r.DKIM[i], want)
 		}

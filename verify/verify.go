@@ -82,11 +82,11 @@ type DKIM struct {
 	Aligned bool
 	Reason  string
 	// Identity is the agent or user for whom it was signed, i= (RFC 6376 3.5); without
-	// that tag "@" and Domain.
+	// that tag "@" and Domain. One that is not of Domain is "".
 	Identity string
 	KeyBits  int // size of the public key; 0 while it is not known
-	// Oversigned are the header fields, in lower case, that are signed once more than they
-	// stand in the message, so that none can be added.
+	// Oversigned are the header fields, in lower case and sorted, that are signed once more
+	// than they stand in the message, so that none can be added; 32 at most.
 	Oversigned []string
 	// Unsigned is how many octets of the canonical body l= leaves unsigned.
 	Unsigned int64

@@ -42,6 +42,22 @@ func (c *Check) Domain() string { return c.domain }
 // Testing tells that the key was fetched and is in testing mode (t=y).
 func (c *Check) Testing() bool { return c.key != nil && c.key.testing }
 
+// KeyBits is the size of the key, 0 while it is not known.
+func (c *Check) KeyBits() int {
+	if c.key == nil {
+		return 0
+	}
+	return c.key.bits
+}
+
+// unsigned is how much of the body l= leaves out.
+func (c *Check) unsigned() int64 {
+	if c.body == nil || c.bodyErr != nil || c.limit < 0 {
+		return 0
+	}
+	return max(0, c.body.size-c.limit)
+}
+
 // FetchKeys asks for the keys of all checks at the same time, for each key once.
 func FetchKeys(ctx context.Context, r dns.Resolver, checks []*Check) {
 	type name struct{ selector, domain string }
@@ -106,8 +122,8 @@ func (c *Check) OverMessage(header *Picker) (authres.Result, string) {
 	if !c.key.verify(header.digest(c.signature), c.sig) {
 		return authres.Fail, "the signature does not fit the header"
 	}
-	switch beyond := c.body.size - c.limit; {
-	case c.limit >= 0 && beyond > 0:
+	switch beyond := c.unsigned(); {
+	case beyond > 0:
 		// Anybody can add to such a body.
 		return authres.Policy, fmt.Sprintf("l= leaves %d bytes of the body unsigned", beyond)
 	case c.limit >= 0:

@@ -42,6 +42,14 @@ type Signature struct {
 	// Testing tells that the key is in testing mode (t=y). Whatever the result, such a
 	// signature must count for no more than none (RFC 6376 3.6.1).
 	Testing bool
+	// KeyBits is the size of the public key, 0 while it is not known: 256 for ed25519.
+	KeyBits int
+	Claims
+	// Oversigned are the header fields that h= names more often than they stand in the
+	// message, so that none can be added: lower case, sorted, each once, 32 at most.
+	Oversigned []string
+	// Unsigned is how many octets of the canonical body l= leaves unsigned.
+	Unsigned int64
 }
 
 // Message is a message of which the header section has been read.
@@ -67,11 +75,11 @@ func Verify(ctx, lookups context.Context, r dns.Resolver, m Message, now time.Ti
 		if len(results) == MaxSignatures {
 			break
 		}
-		s, p := parseSignature(f, now)
+		s, tags, p := formDKIM.read(f, now)
 		if p == nil && len(results) >= MaxVerified {
 			p = &problem{authres.Policy, fmt.Sprintf("not verified: the message has more than %d signatures", MaxVerified)}
 		}
-		results = append(results, Signature{Domain: s.domain, Selector: s.selector, Algorithm: s.algorithm})
+		results = append(results, Signature{Domain: s.domain, Selector: s.selector, Algorithm: s.algorithm, Claims: s.claims(tags)})
 		if p != nil {
 			results[len(results)-1].Result, results[len(results)-1].Reason = p.result, p.reason
 			continue
@@ -97,6 +105,7 @@ func Verify(ctx, lookups context.Context, r dns.Resolver, m Message, now time.Ti
 	for i, c := range checks {
 		s := &results[at[i]]
 		s.Result, s.Reason = c.OverMessage(header)
+		s.KeyBits, s.Unsigned, s.Oversigned = c.KeyBits(), c.unsigned(), header.oversigned(c.signature)
 		if c.Testing() {
 			s.Testing, s.Reason = true, inTesting(s.Reason)
 		}

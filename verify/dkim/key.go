@@ -29,6 +29,7 @@ type key struct {
 	hashes  []string // h=; nil allows all
 	strict  bool     // t=s: the domain of i= is d= itself
 	testing bool     // t=y
+	bits    int      // its size, also of one that is too short
 }
 
 // problem is why a signature is no pass.
@@ -93,7 +94,7 @@ func parseKey(text string) (*key, *problem) {
 		if len(der) != ed25519.PublicKeySize {
 			return nil, permanent("the ed25519 key has %d bytes", len(der))
 		}
-		k.ed25519 = der
+		k.ed25519, k.bits = der, 8*len(der)
 		return k, nil
 	}
 	return nil, permanent("the key is of an unknown type")
@@ -115,10 +116,11 @@ func (k *key) setRSA(der []byte) *problem {
 	if !ok {
 		return permanent("the key is no RSA key")
 	}
-	switch bits := rsaKey.N.BitLen(); {
-	case bits < minRSA:
-		return &problem{authres.Policy, fmt.Sprintf("the RSA key has %d bits, fewer than %d", bits, minRSA)}
-	case bits > maxRSA:
+	k.bits = rsaKey.N.BitLen()
+	switch {
+	case k.bits < minRSA:
+		return &problem{authres.Policy, fmt.Sprintf("the RSA key has %d bits, fewer than %d", k.bits, minRSA)}
+	case k.bits > maxRSA:
 		return &problem{authres.Policy, fmt.Sprintf("the RSA key has more than %d bits", maxRSA)}
 	}
 	k.rsa = rsaKey

@@ -32,7 +32,6 @@ func (p *Picker) digest(s *signature) []byte {
 	hash := sha256.New()
 	used := map[string]int{}
 	for _, name := range s.headers {
-		name = strings.ToLower(name)
 		fields := p.fields[name]
 		n := used[name]
 		if name == "" || n >= len(fields) {

@@ -3,6 +3,7 @@ package dkim
 import (
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,11 +16,11 @@ import (
 // alike, read and checked as far as that goes without the key.
 type signature struct {
 	field     Field
-	domain    string // d=, canonical
-	selector  string // s=, canonical
-	algorithm string // a=, lower case
-	identity  string // the domain of i=
-	headers   []string
+	domain    string   // d=, canonical
+	selector  string   // s=, canonical
+	algorithm string   // a=, lower case
+	identity  string   // the domain of i=
+	headers   []string // h=, lower case
 	sig, hash []byte
 	limit     int64 // l=, or -1
 
@@ -39,12 +40,6 @@ var formDKIM = form{
 	steps: []func(*signature, Tags, time.Time) *problem{
 		readVersion, readNames, readAlgorithm, readSignature, readHash, readHeaders, readIdentity, readRest, checkTime,
 	},
-}
-
-// parseSignature reads a DKIM-Signature field.
-func parseSignature(f Field, now time.Time) (*signature, *problem) {
-	s, _, p := formDKIM.read(f, now)
-	return s, p
 }
 
 // read reads a field. What could be read of domain, selector and algorithm is there
@@ -141,13 +136,11 @@ func readHash(s *signature, tags Tags, _ time.Time) *problem {
 }
 
 func readHeaders(s *signature, tags Tags, _ time.Time) *problem {
-	s.headers = list(tags["h"])
-	for _, h := range s.headers {
-		if strings.EqualFold(h, "from") {
-			return nil
-		}
+	s.headers = list(strings.ToLower(tags["h"]))
+	if !slices.Contains(s.headers, "from") {
+		return permanent("the From field is not signed")
 	}
-	return permanent("the From field is not signed")
+	return nil
 }
 
 // readIdentity checks that i= lies in d= (RFC 6376 3.5).
@@ -156,13 +149,9 @@ func readIdentity(s *signature, tags Tags, _ time.Time) *problem {
 	if !ok {
 		return nil
 	}
-	i = quotedPrintable(i)
-	at := strings.LastIndexByte(i, '@')
-	domain, valid := dns.Domain(i[at+1:])
-	if at < 0 || !valid || domain != s.domain && !strings.HasSuffix(domain, "."+s.domain) {
+	if _, s.identity, ok = identity(i, s.domain); !ok {
 		return permanent("i= is not of the domain d=")
 	}
-	s.identity = domain
 	return nil
 }
 
@@ -211,6 +200,10 @@ func checkTime(_ *signature, tags Tags, now time.Time) *problem {
 	return nil
 }
 
+// lastSecond is the last one of a year with four digits: later ones are nobody's clock,
+// and could not be written down.
+const lastSecond = 253402300799
+
 // seconds reads a point in time; ok is false without the tag.
 func seconds(tags Tags, tag string) (n int64, ok bool, p *problem) {
 	v, ok := tags[tag]
@@ -221,6 +214,5 @@ func seconds(tags Tags, tag string) (n int64, ok bool, p *problem) {
 	if err != nil {
 		return 0, false, permanent("%s= is malformed", tag)
 	}
-	// Twelve digits last to the year 33658; longer ones are nobody's clock.
-	return int64(min(u, 1e12)), true, nil
+	return int64(min(u, lastSecond)), true, nil
 }

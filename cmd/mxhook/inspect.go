@@ -16,6 +16,7 @@ import (
 	"mxhook/inbound/message"
 	"mxhook/sinks"
 	"mxhook/sinks/payload"
+	"mxhook/sinks/payload/formats"
 	"mxhook/verify/dns"
 )
 
@@ -24,7 +25,7 @@ func runInspect(ctx context.Context, t *terminal, args []string) int {
 	f := newFlags(t, "inspect")
 	in := inspection{f: f}
 	in.file = f.config()
-	format := f.String("format", "mxhook", "the payload's format `NAME`: mxhook or raw")
+	format := f.String("format", "mxhook", "the payload's format `NAME`: "+strings.Join(formats.Names(), ", "))
 	f.StringVar(&in.from, "from", "", "the reverse-path `ADDR`, \"\" for the null reverse-path; by default the From field's")
 	in.rcpts = f.repeated("rcpt", "a forward-path `ADDR`, repeatable; by default those of To and Cc")
 	f.StringVar(&in.ip, "ip", "127.0.0.1", "the client's `ADDR`")
@@ -38,8 +39,9 @@ func runInspect(ctx context.Context, t *terminal, args []string) int {
 	if !ok {
 		return status
 	}
-	if *format != "mxhook" && *format != "raw" {
-		return f.fail("format %q is not available in this version; these are: mxhook, raw", *format)
+	kind, known := formats.Find(*format)
+	if !known {
+		return f.fail("format %q is not available in this version; these are: %s", *format, strings.Join(formats.Names(), ", "))
 	}
 	content, err := readMessage(t, files[0])
 	if err != nil {
@@ -50,7 +52,7 @@ func runInspect(ctx context.Context, t *terminal, args []string) int {
 		return f.fail("%v", err)
 	}
 	for _, e := range events {
-		if err := printPayload(t.stdout, e, *format); err != nil {
+		if err := printPayload(t.stdout, e, kind); err != nil {
 			return f.fail("%v", err)
 		}
 	}
@@ -163,17 +165,22 @@ func isUTF8(reversePath inbound.Path, rcpts []inbound.Path) bool {
 }
 
 // printPayload writes the payload; JSON is indented for the reader.
-func printPayload(w io.Writer, e *sinks.Event, format string) error {
-	body, err := payload.Raw(e)
-	if format == "mxhook" {
-		body, err = payload.Native(e, payload.Include{Attachments: "inline", Raw: "none", HTML: true})
-	}
+func printPayload(w io.Writer, e *sinks.Event, kind formats.Kind) error {
+	format, err := formats.New(kind.Name, formats.Options{Include: payload.Include{Attachments: "inline", Raw: "none", HTML: true}})
 	if err != nil {
 		return err
 	}
-	r := body.Open()
+	encoded, err := format.Encode(e)
+	if err != nil {
+		return err
+	}
+	request, err := encoded.Request(payload.Attempt{Time: time.Now()})
+	if err != nil {
+		return err
+	}
+	r := request.Body.Open()
 	defer r.Close()
-	if format == "raw" {
+	if !kind.JSON {
 		_, err = io.Copy(w, r)
 		return err
 	}

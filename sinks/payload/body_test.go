@@ -150,13 +150,13 @@ func FuzzStreamedText(f *testing.F) {
 // checkText holds a streamed text against the same text encoded with the small parts.
 func checkText(t *testing.T, s string) {
 	t.Helper()
-	var whole document
-	want, err := whole.encode(struct{ A string }{s})
+	var whole JSON
+	want, err := whole.Encode(struct{ A string }{s})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var d document
-	got, err := d.encode(struct{ A any }{d.stream(textOf(s))})
+	var d JSON
+	got, err := d.Encode(struct{ A any }{d.stream(textOf(s))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,10 +181,10 @@ func expandInvalid(s string) string {
 }
 
 func TestAMarkInTheMailIsOnlyText(t *testing.T) {
-	var d document
+	var d JSON
 	m := map[string]any{"a" + streamMark: "[" + streamMark + `"",0]`, "b": []string{"", "0]"}, "c[": []string{streamMark}}
 	m["z"] = d.stream(textOf(streamMark))
-	b, err := d.encode(m)
+	b, err := d.Encode(m)
 	if err != nil {
 		t.Fatal(err)
 	}

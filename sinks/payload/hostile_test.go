@@ -11,6 +11,9 @@ import (
 	"mxhook/sinks"
 )
 
+// streamMark is what stands for a stream.
+const streamMark = `["",0]`
+
 // hostile are texts that break encoders, readers or logs.
 var hostile = []string{
 	"", "\x00", "\x7f\x1b[31m", "\r\nX: y\r\n", `","id":"msg_x","a":"`, `"}]}`, `\`, `\u0000`, `\ud800`, "\xed\xa0\x80", "\xff\xfe", "\xc3", "a\xf0\x9f\x98",

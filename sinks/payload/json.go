@@ -6,60 +6,151 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+
+	"mxhook/inbound/message"
 )
 
-// streamMark stands in the JSON for a string that is streamed. It can't be met
-// anywhere else: a quote inside a string is always escaped, so these bytes are an
-// array whose first element is "" and whose second is a number, and the payload
-// has no such array.
-const streamMark = `["",0]`
+// A mark stands in the JSON for a string that is streamed: ["",N] for the stream of
+// that number. It can't be met anywhere else: a quote inside a string is always escaped,
+// so these octets are an array whose first element is "" and whose second is a number,
+// and no payload has such an array.
+const markBegin = `["",`
 
-// document collects the streams of a JSON text while its values are built.
-type document struct {
-	streams []segment // in the order of their marks
-}
+// JSON collects the streamed strings of a JSON text while its values are built. The
+// zero value is ready; it belongs to one goroutine and makes one Body.
+type JSON struct{ streams []segment }
 
 // inlineText is the length up to which a text is encoded with the small parts. A
 // longer one is encoded when it is read, so that a body of megabytes isn't held
 // a second time.
 const inlineText = 64 * 1024
 
-// text is the value of a string that may be long.
-func (d *document) text(s string) any {
+// Text is the value of a string that may be long.
+func (j *JSON) Text(s string) any {
 	if len(s) <= inlineText {
 		return s
 	}
-	return d.stream(textOf(s))
+	return j.stream(textOf(s))
 }
+
+// Stream is the value of a string whose inside is what src yields: octets that need no
+// escape in JSON, such as base64.
+func (j *JSON) Stream(src Source) any { return j.stream(src.segment()) }
+
+// Attachment is the value of a string with the base64 of an attachment.
+func (j *JSON) Attachment(a *message.Attachment) any { return j.stream(contentOf(a)) }
 
 // stream is the value of a string whose inside is s.
-func (d *document) stream(s segment) any {
-	d.streams = append(d.streams, s)
-	return json.RawMessage(streamMark)
+func (j *JSON) stream(s segment) any {
+	j.streams = append(j.streams, s)
+	return json.RawMessage(markBegin + strconv.Itoa(len(j.streams)-1) + "]")
 }
 
-// encode returns v as a Body with the streams in the places of their marks.
-func (d *document) encode(v any) (*Body, error) {
+// Encode returns v as a Body with the streams in the places of their marks: all of
+// them, each once, in whatever order.
+func (j *JSON) Encode(v any) (*Body, error) {
 	var buf bytes.Buffer
 	if err := newEncoder(&buf).Encode(v); err != nil {
 		return nil, fmt.Errorf("payload: %w", err)
 	}
 	rest := escapeNonXML(bytes.TrimSuffix(buf.Bytes(), []byte("\n")))
 	b := &Body{contentType: "application/json"}
-	for _, s := range d.streams {
-		at := bytes.Index(rest, []byte(streamMark))
+	placed := 0
+	for {
+		at, n, end := nextMark(rest)
 		if at < 0 {
-			return nil, errors.New("payload: a stream has no place")
+			break
+		}
+		if n >= len(j.streams) {
+			return nil, errors.New("payload: a place without a stream")
 		}
 		// The mark's first and last octet become the quotes around the stream.
-		end := at + len(streamMark) - 1
 		rest[at], rest[end] = '"', '"'
 		b.addBytes(rest[:at+1])
-		b.addStream(s)
+		b.addStream(j.streams[n])
 		rest = rest[end:]
+		placed++
+	}
+	if placed != len(j.streams) {
+		return nil, errors.New("payload: a stream has no place")
 	}
 	b.addBytes(rest)
 	return b, nil
+}
+
+// nextMark finds the first mark: where it begins, its number, and where its "]" is. at
+// is -1 when there is none.
+func nextMark(p []byte) (at, n, end int) {
+	for from := 0; ; {
+		i := bytes.Index(p[from:], []byte(markBegin))
+		if i < 0 {
+			return -1, 0, 0
+		}
+		at = from + i
+		digits := at + len(markBegin)
+		for end = digits; end < len(p) && '0' <= p[end] && p[end] <= '9'; end++ {
+		}
+		if end > digits && end < len(p) && p[end] == ']' {
+			if n, err := strconv.Atoi(string(p[digits:end])); err == nil {
+				return at, n, end
+			}
+		}
+		from = at + len(markBegin)
+	}
+}
+
+// Object is a JSON object whose members keep their order.
+type Object []Member
+
+// Member is one member of an Object.
+type Member struct {
+	Name  string
+	Value any
+}
+
+// Set gives the first member of that name a value, or adds one.
+func (o *Object) Set(name string, value any) {
+	for i := range *o {
+		if (*o)[i].Name == name {
+			(*o)[i].Value = value
+			return
+		}
+	}
+	*o = append(*o, Member{name, value})
+}
+
+// Get returns the value of the first member of that name, nil without one.
+func (o Object) Get(name string) any {
+	for _, m := range o {
+		if m.Name == name {
+			return m.Value
+		}
+	}
+	return nil
+}
+
+// MarshalJSON implements json.Marshaler.
+func (o Object) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e := newEncoder(&buf)
+	buf.WriteByte('{')
+	for i, m := range o {
+		if i > 0 {
+			buf.WriteByte(',')
+		}
+		if err := e.Encode(m.Name); err != nil {
+			return nil, err
+		}
+		buf.Truncate(buf.Len() - 1) // the encoder's line end
+		buf.WriteByte(':')
+		if err := e.Encode(m.Value); err != nil {
+			return nil, err
+		}
+		buf.Truncate(buf.Len() - 1)
+	}
+	buf.WriteByte('}')
+	return buf.Bytes(), nil
 }
 
 // newEncoder returns an encoder that leaves < > & as they are: a payload is no

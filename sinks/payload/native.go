@@ -34,14 +34,14 @@ func Native(e *sinks.Event, inc Include) (*Body, error) {
 		return nil, err
 	}
 	// The streams must be collected in the order in which they stand in the JSON.
-	var d document
+	var d JSON
 	m := messageOf(&d, e.Message, inc)
 	raw := rawOf(&d, e.Data, inc)
 	results := e.Results
 	if results == nil {
 		results = &verify.Results{}
 	}
-	return d.encode(native{
+	return d.Encode(native{
 		Schema:         SchemaName,
 		ID:             e.ID,
 		ReceivedAt:     e.ReceivedAt.UTC().Format(timeMillis),
@@ -103,7 +103,7 @@ func ipOf(a netip.Addr) string {
 	return a.Unmap().WithZone("").String()
 }
 
-func messageOf(d *document, m *message.Message, inc Include) content {
+func messageOf(d *JSON, m *message.Message, inc Include) content {
 	c := content{
 		MessageID:    m.MessageID,
 		Date:         dateOf(m.Date),
@@ -116,7 +116,7 @@ func messageOf(d *document, m *message.Message, inc Include) content {
 		InReplyTo:    list(m.InReplyTo),
 		References:   list(m.References),
 		Headers:      make([]headerField, 0, len(m.Header)),
-		Text:         d.text(m.Text),
+		Text:         d.Text(m.Text),
 		HTML:         "",
 		TextFromHTML: m.TextFromHTML,
 		Attachments:  make([]attachment, 0, len(m.Attachments)),
@@ -134,7 +134,7 @@ func messageOf(d *document, m *message.Message, inc Include) content {
 		Defects:        make([]defect, 0, len(m.Defects)),
 	}
 	if inc.HTML {
-		c.HTML = d.text(m.HTML)
+		c.HTML = d.Text(m.HTML)
 	}
 	if m.Sender != nil {
 		c.Sender = &address{Name: m.Sender.Name, Address: m.Sender.Address}
@@ -151,7 +151,7 @@ func messageOf(d *document, m *message.Message, inc Include) content {
 	return c
 }
 
-func attachmentOf(d *document, a *message.Attachment, inc Include) attachment {
+func attachmentOf(d *JSON, a *message.Attachment, inc Include) attachment {
 	out := attachment{
 		Filename:    a.Filename,
 		ContentType: a.ContentType,
@@ -188,7 +188,7 @@ func dispositionOf(s string) string {
 	return "attachment"
 }
 
-func rawOf(d *document, data *inbound.MailData, inc Include) rawFacts {
+func rawOf(d *JSON, data *inbound.MailData, inc Include) rawFacts {
 	sum := data.SHA256()
 	r := rawFacts{Size: data.Size(), SHA256: hex.EncodeToString(sum[:])}
 	if inc.Raw == "inline" {

@@ -81,7 +81,7 @@ func (d *delivery) attempt(req *http.Request) (code int, stale bool) {
 	})
 	defer stop()
 
-	signature, err := d.content.sign(d.event.ID, start.Unix(), s.config.Secrets)
+	signature, err := d.sign(start)
 	if err != nil {
 		d.finish(failure{source: true}.classify(s.op(), s.target.hostPort()), start)
 		return 0, false
@@ -89,6 +89,9 @@ func (d *delivery) attempt(req *http.Request) (code int, stale bool) {
 	out := req.Clone(httptrace.WithClientTrace(ctx, t.trace()))
 	authorization := req.Header.Get("Authorization") // from the URL's userinfo
 	out.Header = s.header(d.event, &d.content, d.attempts, start, signature)
+	for name, value := range d.content.header {
+		out.Header.Set(name, value)
+	}
 	if authorization != "" && out.Header.Get("Authorization") == "" {
 		out.Header.Set("Authorization", authorization)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"mxhook/inbound/status"
 	"mxhook/sinks"
+	"mxhook/sinks/payload"
 	"mxhook/sinks/sinktest"
 	"mxhook/sinks/webhook"
 )
@@ -69,7 +70,7 @@ func TestAnUnwrittenRequestEndsWithTheBudget(t *testing.T) {
 	connected := make(chan struct{}, 1)
 	address := rawServer(t, func(net.Conn) { connected <- struct{}{}; <-hold })
 	defer close(hold)
-	s := newSink(t, webhook.Config{URL: "http://" + address, Format: webhook.FormatRaw})
+	s := newSink(t, webhook.Config{URL: "http://" + address, Format: payload.RawFormat()})
 	ctx, cancel := context.WithCancel(context.Background())
 	out := deliver(ctx, s, sinktest.NewEvent(12<<20))
 	<-connected

@@ -32,9 +32,11 @@ import (
 
 // Config says where and how to post. Only Name and URL are needed.
 type Config struct {
-	Name    string
-	URL     string // http or https; {name} in path and query stands for a capture of the recipient
-	Format  Format // default FormatMxhook
+	Name   string
+	URL    string         // http or https; {name} in path and query stands for a capture of the recipient
+	Format payload.Format // default: the native one, with html
+	// Secrets are keys of Standard Webhooks: each signs every request. A format's own
+	// credentials are the Format's.
 	Secrets [][]byte
 	Headers map[string]string // added to each request; what mxhook sets itself stays
 	Timeout time.Duration     // one attempt; default 25 s
@@ -43,10 +45,9 @@ type Config struct {
 	Attempts    int
 	Concurrency int          // requests at once, default 64
 	FanOut      sinks.FanOut // default FanOutMessage; a URL with captures is FanOutRecipient
-	Include     payload.Include
-	RejectOn    []int       // default 406
-	TLS         *tls.Config // nil: system roots; TLS 1.2 is the least in any case
-	Version     string      // for User-Agent
+	RejectOn    []int        // default 406
+	TLS         *tls.Config  // nil: system roots; TLS 1.2 is the least in any case
+	Version     string       // for User-Agent
 	// Backoff is the wait before the second attempt, doubled for each further one
 	// and spread by half to one and a half; default 500 ms.
 	Backoff time.Duration
@@ -55,15 +56,6 @@ type Config struct {
 	Log      *slog.Logger // nil: silent
 	Observer sinks.Observer
 }
-
-// Format names a payload format.
-type Format string
-
-// The formats of this version.
-const (
-	FormatMxhook Format = "mxhook" // the native JSON
-	FormatRaw    Format = "raw"    // message/rfc822 with trace fields
-)
 
 const (
 	maxAnswer       = 64 << 10 // octets of an answer's body that are read
@@ -117,8 +109,8 @@ func New(c Config) (*Sink, error) {
 }
 
 func (c Config) withDefaults() Config {
-	if c.Format == "" {
-		c.Format = FormatMxhook
+	if c.Format == nil {
+		c.Format = payload.NativeFormat(payload.Include{HTML: true})
 	}
 	if c.Timeout == 0 {
 		c.Timeout = 25 * time.Second
@@ -149,13 +141,8 @@ func (c Config) withDefaults() Config {
 
 func (c Config) validate() error {
 	switch {
-	case c.Format != FormatMxhook && c.Format != FormatRaw:
-		return fmt.Errorf("unknown format %q", c.Format)
 	case c.FanOut != sinks.FanOutMessage && c.FanOut != sinks.FanOutRecipient:
 		return fmt.Errorf("unknown fan_out %q", c.FanOut)
-	case !slices.Contains([]string{"", "inline", "metadata"}, c.Include.Attachments),
-		!slices.Contains([]string{"", "none", "inline"}, c.Include.Raw):
-		return errors.New("include: not available in this version")
 	case c.Timeout < 0 || c.Attempts < 0 || c.Concurrency < 0 || c.Backoff < 0:
 		return errors.New("timeout, attempts, concurrency and backoff must be positive")
 	case !httpguts.ValidHeaderFieldValue(c.Version):

@@ -14,6 +14,7 @@ import (
 	"mxhook/inbound"
 	"mxhook/inbound/status"
 	"mxhook/sinks"
+	"mxhook/sinks/payload"
 	"mxhook/sinks/sinktest"
 	"mxhook/sinks/webhook"
 )
@@ -24,7 +25,7 @@ func check(t *testing.T, c webhook.Config, size int, reply string, attempts int,
 	t.Helper()
 	c.Backoff = time.Microsecond
 	if size > 1<<20 {
-		c.Format = webhook.FormatRaw // cheaper to make
+		c.Format = payload.RawFormat() // cheaper to make
 	}
 	o := newSink(t, c).Deliver(context.Background(), sinktest.NewEvent(size))
 	if got := status.ReplyOf(o.Err).String(); !strings.HasPrefix(got, reply) || attempts > 0 && o.Attempts != attempts || !strings.Contains(o.Detail, detail) {
@@ -145,7 +146,7 @@ func TestNothingReadsTheEventAfterDeliver(t *testing.T) {
 			p := append([]byte("Subject: x\r\n\r\n"), make([]byte, 8<<20)...)
 			e := sinktest.NewEvent(10)
 			e.Data = inbound.NewMailData(p)
-			s := newSink(t, webhook.Config{URL: "http://" + address, Format: webhook.FormatRaw, Attempts: 1, Timeout: 500 * time.Millisecond})
+			s := newSink(t, webhook.Config{URL: "http://" + address, Format: payload.RawFormat(), Attempts: 1, Timeout: 500 * time.Millisecond})
 			if o := s.Deliver(context.Background(), e); o.Err == nil {
 				t.Errorf("%+v", o)
 			}
@@ -191,7 +192,7 @@ func TestAMessageThatCantBeReadIsOurFault(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := sinktest.NewEvent(10)
 			e.Data.Release() // reading fails from now on
-			s := newSink(t, webhook.Config{URL: "http://" + address, Format: webhook.FormatRaw, Secrets: secrets})
+			s := newSink(t, webhook.Config{URL: "http://" + address, Format: payload.RawFormat(), Secrets: secrets})
 			if o := s.Deliver(context.Background(), e); status.ConditionOf(o.Err) != status.LocalError {
 				t.Errorf("%+v", o)
 			}

@@ -24,11 +24,13 @@ import (
 // generated anew for each pass.
 const smallBody = 64 << 10
 
-// content is the payload of one event with what stays the same over its attempts.
+// content is the payload of an attempt, with what stays the same as long as the payload
+// does.
 type content struct {
 	body   *payload.Body
-	small  []byte // the payload, if it is small
-	digest string // Content-Digest, "" before the first pass
+	header map[string]string // the format's own fields of this attempt
+	small  []byte            // the payload, if it is small
+	digest string            // Content-Digest, "" before the first pass
 }
 
 func (c *content) open() io.ReadCloser {
@@ -36,6 +38,19 @@ func (c *content) open() io.ReadCloser {
 		return io.NopCloser(bytes.NewReader(c.small))
 	}
 	return c.body.Open()
+}
+
+// sign makes the payload of an attempt that begins now, and its webhook-signature.
+func (d *delivery) sign(now time.Time) (signature string, err error) {
+	r, err := d.encoded.Request(payload.Attempt{Time: now, URL: d.url})
+	if err != nil {
+		return "", err
+	}
+	if r.Body != d.content.body {
+		d.content = content{body: r.Body}
+	}
+	d.content.header = r.Header
+	return d.content.sign(d.event.ID, now.Unix(), d.sink.config.Secrets)
 }
 
 // sign reads the payload once and returns webhook-signature for this id and

@@ -14,6 +14,7 @@ import (
 
 	"mxhook/inbound/status"
 	"mxhook/sinks"
+	"mxhook/sinks/payload"
 	"mxhook/sinks/sinktest"
 	"mxhook/sinks/webhook"
 )
@@ -100,14 +101,12 @@ func TestFaultyConfigurations(t *testing.T) {
 	good := webhook.Config{Name: "app", URL: "https://app.example/"}
 	for name, change := range map[string]func(*webhook.Config){
 		"no name":         func(c *webhook.Config) { c.Name = "" },
-		"format":          func(c *webhook.Config) { c.Format = "xml" },
 		"fan_out":         func(c *webhook.Config) { c.FanOut = "domain" },
 		"reject_on 200":   func(c *webhook.Config) { c.RejectOn = []int{200} },
 		"negative":        func(c *webhook.Config) { c.Timeout = -1 },
 		"empty secret":    func(c *webhook.Config) { c.Secrets = [][]byte{{}} },
 		"header's name":   func(c *webhook.Config) { c.Headers = map[string]string{"a b": "s3cret"} },
 		"header's value":  func(c *webhook.Config) { c.Headers = map[string]string{"X": "s3cret\r\nY: z"} },
-		"attachments":     func(c *webhook.Config) { c.Include.Attachments = "store:archive" },
 		"version":         func(c *webhook.Config) { c.Version = "1\n" },
 		"capture in host": func(c *webhook.Config) { c.URL = "https://{s3cret}.example/" },
 	} {
@@ -148,7 +147,7 @@ func TestALargePayloadIsStreamed(t *testing.T) {
 	}))
 	defer server.Close()
 	const size = 10 << 20
-	s := newSink(t, webhook.Config{URL: server.URL, Format: webhook.FormatRaw, Secrets: [][]byte{[]byte("key")}})
+	s := newSink(t, webhook.Config{URL: server.URL, Format: payload.RawFormat(), Secrets: [][]byte{[]byte("key")}})
 	e := sinktest.NewEvent(size)
 	before := heap()
 	if o := s.Deliver(context.Background(), e); o.Err != nil {

@@ -45,7 +45,7 @@ func (s *Sink) prepare(ctx context.Context, e *sinks.Event) (*delivery, sinks.Ou
 	if err != nil {
 		return nil, s.fail(status.SinkOperator, err.Error()), false
 	}
-	body, err := s.payload(e)
+	encoded, err := s.config.Format.Encode(e)
 	if err != nil {
 		return nil, s.fail(status.LocalError, "the payload can't be made"), false
 	}
@@ -53,14 +53,7 @@ func (s *Sink) prepare(ctx context.Context, e *sinks.Event) (*delivery, sinks.Ou
 	if err != nil {
 		return nil, s.fail(status.SinkOperator, "the URL is not valid"), false
 	}
-	return &delivery{sink: s, ctx: ctx, event: e, request: req, content: content{body: body}}, sinks.Outcome{}, true
-}
-
-func (s *Sink) payload(e *sinks.Event) (*payload.Body, error) {
-	if s.config.Format == FormatRaw {
-		return payload.Raw(e)
-	}
-	return payload.Native(e, s.config.Include)
+	return &delivery{sink: s, ctx: ctx, event: e, request: req, encoded: encoded, url: u.String()}, sinks.Outcome{}, true
 }
 
 // delivery is one event on its way: the attempts of one Deliver. Its retries run
@@ -71,6 +64,8 @@ type delivery struct {
 	ctx      context.Context
 	event    *sinks.Event
 	request  *retryablehttp.Request
+	encoded  payload.Encoded
+	url      string // with the user of the configuration
 	content  content
 	attempts int
 	renewed  bool // a dead kept connection was replaced

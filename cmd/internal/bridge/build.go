@@ -19,6 +19,7 @@ import (
 	"mxhook/sinks/dir"
 	"mxhook/sinks/ledger"
 	"mxhook/sinks/payload"
+	"mxhook/sinks/payload/formats"
 	"mxhook/sinks/spool"
 	"mxhook/sinks/webhook"
 	"mxhook/verify"
@@ -108,10 +109,18 @@ func (b *Bridge) buildWebhook(name string, c *config.Webhook) (sinks.Sink, error
 	if err != nil {
 		return nil, fmt.Errorf("sink %q: %w", name, err)
 	}
+	kind, _ := formats.Find(c.Format)
+	options := formats.Options{Include: payload.Include{Attachments: c.Include.Attachments, Raw: c.Include.Raw, HTML: c.Include.HTML}}
+	if kind.Secret != formats.StandardWebhooks && len(c.Secrets) > 0 {
+		options.Secret = string(c.Secrets[0])
+	}
+	format, err := formats.New(c.Format, options)
+	if err != nil {
+		return nil, fmt.Errorf("sink %q: %w", name, err)
+	}
 	wc := webhook.Config{
-		Name: name, URL: string(c.URL), Format: webhook.Format(c.Format), Headers: map[string]string{},
+		Name: name, URL: string(c.URL), Format: format, Headers: map[string]string{},
 		Timeout: c.Timeout, Attempts: c.Attempts, Concurrency: c.Concurrency, FanOut: sinks.FanOut(c.FanOut),
-		Include:  payload.Include{Attachments: c.Include.Attachments, Raw: c.Include.Raw, HTML: c.Include.HTML},
 		RejectOn: c.RejectOn, TLS: tlsConfig, Version: cmp.Or(b.options.Version, "devel"), Log: b.log,
 		Observer: b.circuits.Observe(b.metrics),
 	}
@@ -119,6 +128,9 @@ func (b *Bridge) buildWebhook(name string, c *config.Webhook) (sinks.Sink, error
 		wc.Headers[header] = string(value)
 	}
 	for _, s := range c.Secrets {
+		if kind.Secret != formats.StandardWebhooks {
+			break
+		}
 		key, err := webhook.ParseSecret(string(s))
 		if err != nil {
 			return nil, fmt.Errorf("sink %q: secret: %w", name, err)

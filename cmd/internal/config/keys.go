@@ -3,6 +3,8 @@ package config
 import (
 	"slices"
 	"time"
+
+	"mxhook/sinks/payload/formats"
 )
 
 // kind is the type of a key's value, in the words of the reference.
@@ -111,8 +113,8 @@ var keys = []key{
 
 	{section: "webhook", name: "type", kind: kindEnum, values: sinkTypes, only: availableSinks, text: "webhook"},
 	{section: "webhook", name: "url", kind: kindText, text: "needed; http or https; {captures} in path and query"},
-	{section: "webhook", name: "format", kind: kindEnum, values: []string{"mxhook", "raw", "cloudevents", "postmark", "sendgrid", "sendgrid-raw", "mailgun", "mailgun-mime", "cloudmailin", "cloudmailin-multipart", "mandrill", "ses", "action-mailbox"}, only: []string{"mxhook", "raw"}, byDefault: "mxhook"},
-	{section: "webhook", name: "secret", kind: kindTexts, secret: true, text: "Standard Webhooks: whsec_ and 24 to 64 octets in base64; a list rotates keys"},
+	{section: "webhook", name: "format", kind: kindEnum, values: []string{"mxhook", "raw", "cloudevents", "postmark", "sendgrid", "sendgrid-raw", "mailgun", "mailgun-mime", "cloudmailin", "cloudmailin-multipart", "mandrill", "ses", "action-mailbox"}, only: formats.Names(), byDefault: "mxhook", text: "what is written, see sinks/payload/README.md"},
+	{section: "webhook", name: "secret", kind: kindTexts, secret: true, text: "Standard Webhooks: whsec_ and 24 to 64 octets in base64; a list rotates keys. A provider's format has the provider's own key"},
 	{section: "webhook", name: "headers", kind: kindNames, text: "added to each request; NAME_file names a file that holds the value of NAME"},
 	{section: "webhook", name: "timeout", kind: kindDuration, byDefault: "25s", min: int64(10 * time.Millisecond), max: 600 * second, text: "one attempt"},
 	{section: "webhook", name: "attempts", kind: kindNumber, byDefault: "2", min: 1, max: 100, text: "inside the budget"},
@@ -182,7 +184,7 @@ var keys = []key{
 	{section: "routes[].when", name: "size", kind: kindText},
 
 	{section: "routes[].accept", name: "url", kind: kindText, text: "needed; http or https, without captures; 2xx is yes, 406 or Smtp-Reply with a 5xx no, anything else 451"},
-	{section: "routes[].accept", name: "secret", kind: kindTexts, secret: true, text: "Standard Webhooks: whsec_ and 24 to 64 octets in base64; a list rotates keys"},
+	{section: "routes[].accept", name: "secret", kind: kindTexts, secret: true, text: "Standard Webhooks: whsec_ and 24 to 64 octets in base64; a list rotates keys. A provider's format has the provider's own key"},
 	{section: "routes[].accept", name: "cache", kind: kindDuration, byDefault: "60s", max: 24 * hour, text: "how long a yes or a no holds for the same question; 0: not at all"},
 }
 

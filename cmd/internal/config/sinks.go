@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"mxhook/sinks/payload/formats"
 )
 
 // sinkSet is what the routes need to know of the sinks. A sink with a fault is known
@@ -129,7 +131,7 @@ func (d *decoder) webhook(s *section, delivery Delivery, top *section) *Webhook 
 		Concurrency: int(s.number("concurrency")),
 		FanOut:      s.text("fan_out"),
 		Headers:     d.headers(s),
-		Secrets:     d.webhookSecrets(s),
+		Secrets:     d.sinkSecrets(s),
 		RejectOn:    d.rejectOn(s),
 		Include:     d.include(s),
 		TLS:         d.clientTLS(s),
@@ -139,6 +141,12 @@ func (d *decoder) webhook(s *section, delivery Delivery, top *section) *Webhook 
 	if len(w.Captures) > 0 {
 		if v, ok := s.single["fan_out"]; ok && w.FanOut == "message" {
 			d.warn(v.place, "%s: fan_out: a url with captures is always recipient", s.what)
+		}
+		w.FanOut = "recipient"
+	}
+	if kind, _ := formats.Find(w.Format); kind.OneRecipient {
+		if v, ok := s.single["fan_out"]; ok && w.FanOut == "message" {
+			d.warn(v.place, "%s: fan_out: format %s is always recipient", s.what, w.Format)
 		}
 		w.FanOut = "recipient"
 	}

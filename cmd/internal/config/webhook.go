@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
+
+	"mxhook/sinks/payload/formats"
 )
 
 // headers reads the fields to add. Their values may be keys, so that they are
@@ -52,6 +54,22 @@ func (d *decoder) headers(s *section) map[string]Secret {
 	return headers
 }
 
+// sinkSecrets reads the keys that sign, or the one that the format's provider knows.
+// Without one there is a warning.
+func (d *decoder) sinkSecrets(s *section) []Secret {
+	kind, _ := formats.Find(s.text("format"))
+	switch {
+	case kind.Secret != formats.StandardWebhooks:
+		return d.providerSecret(s, kind)
+	case kind.BasicAuth && !s.has("secret") && !s.has("secret_file"):
+		if v := s.single["url"]; v.ok && !strings.Contains(authorityOf(v.text), "@") {
+			d.warn(s.place, "%s has neither a user and password in its url nor a secret, so that its receiver can't tell us from anybody else; write url: https://USER:PASSWORD@HOST/…", s.what)
+		}
+		return []Secret{}
+	}
+	return d.webhookSecrets(s)
+}
+
 // webhookSecrets reads the keys that sign. Without one there is a warning.
 func (d *decoder) webhookSecrets(s *section) []Secret {
 	all := []Secret{}
@@ -82,6 +100,32 @@ func (d *decoder) webhookSecrets(s *section) []Secret {
 		d.warn(s.place, "%s has an empty list of secrets, so that its receiver can't tell us from anybody else", s.what)
 	}
 	return all
+}
+
+// providerSecret reads the key of a format that signs as its provider does.
+func (d *decoder) providerSecret(s *section, kind formats.Kind) []Secret {
+	given := s.secrets("secret")
+	switch {
+	case len(given) > 1:
+		d.fault(given[1].place, "%s: secret: format %s has one key; keep one", s.what, kind.Name)
+		return nil
+	case len(given) == 0:
+		d.warn(s.place, "%s has no secret, so that its receiver can't tell us from anybody else; format %s takes the provider's key", s.what, kind.Name)
+		return nil
+	case !given[0].ok:
+		return nil
+	}
+	v := given[0]
+	text := strings.TrimSpace(v.text)
+	if text == "" {
+		d.fault(v.place, "%s: secret is empty; format %s takes the provider's key", s.what, kind.Name)
+		return nil
+	}
+	if _, err := formats.New(kind.Name, formats.Options{Secret: text}); err != nil {
+		d.fault(v.place, "%s: secret: %v", s.what, err)
+		return nil
+	}
+	return []Secret{Secret(text)}
 }
 
 // secretOctets returns the length of a key that is written as the libraries of

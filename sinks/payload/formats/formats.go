@@ -1,0 +1,88 @@
+// Package formats knows every payload format by its name in the configuration: what its
+// secret is, how many recipients it is made for, and how to make it. The formats
+// themselves are in the folders beside it and don't know each other.
+package formats
+
+import (
+	"fmt"
+	"slices"
+
+	"mxhook/sinks/payload"
+)
+
+// Secret says what a format's `secret` is.
+type Secret int
+
+// The kinds of secrets.
+const (
+	// StandardWebhooks is whsec_ and base64; several rotate. The webhook sink signs, not
+	// the format.
+	StandardWebhooks Secret = iota
+	// Key is one text that the provider calls a key or a password.
+	Key
+	// PEM is one private key of the provider's algorithm in PEM.
+	PEM
+)
+
+// Kind is a format that this version can make.
+type Kind struct {
+	Name   string
+	Secret Secret
+	// OneRecipient says that the format is made for one recipient, so that each gets an
+	// event of its own.
+	OneRecipient bool
+	// BasicAuth says that its receivers know the sender by the user and password of the
+	// URL, so that a secret is not missed.
+	BasicAuth bool
+	// JSON says that the payload is JSON.
+	JSON bool
+	make func(Options) (payload.Format, error)
+}
+
+// Options are what a sink wants of its format.
+type Options struct {
+	Include payload.Include
+	// Secret is the sink's secret where Kind.Secret is not StandardWebhooks; "" for none.
+	Secret string
+}
+
+// kinds are all of them, the native one first.
+func kinds() []Kind {
+	return []Kind{
+		{Name: "mxhook", JSON: true, make: func(o Options) (payload.Format, error) { return payload.NativeFormat(o.Include), nil }},
+		{Name: "raw", make: func(Options) (payload.Format, error) { return payload.RawFormat(), nil }},
+	}
+}
+
+// Names returns the names of the formats, the native one first.
+func Names() []string {
+	var names []string
+	for _, k := range kinds() {
+		names = append(names, k.Name)
+	}
+	return names
+}
+
+// Find returns the format of that name.
+func Find(name string) (Kind, bool) {
+	all := kinds()
+	i := slices.IndexFunc(all, func(k Kind) bool { return k.Name == name })
+	if i < 0 {
+		return Kind{}, false
+	}
+	return all[i], true
+}
+
+// New makes the format of that name. The error says what is wrong with the options and
+// holds no secret.
+func New(name string, o Options) (payload.Format, error) {
+	k, ok := Find(name)
+	if !ok {
+		return nil, fmt.Errorf("unknown format %q", name)
+	}
+	f, err := k.make(o)
+	if err != nil {
+		return nil, fmt.Errorf("format %s: %w", name, err)
+	}
+	return f, nil
+}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	mdns "github.com/miekg/dns"
 )
@@ -117,14 +118,27 @@ func TestTheBudgetEndsInATemporaryError(t *testing.T) {
 }
 
 func TestServersMayLackTheirPort(t *testing.T) {
-	got := strings.Join(servers([]string{"192.0.2.1", "192.0.2.1:5353", "2001:db8::1", "[2001:db8::1]", "[::1]:5353", "ns.example"}), " ")
-	want := "192.0.2.1:53 192.0.2.1:5353 [2001:db8::1]:53 [2001:db8::1]:53 [::1]:5353 ns.example:53"
+	got := shown(parseServers([]string{"192.0.2.1", "127.0.0.53:5353", "2001:db8::1", "[2001:db8::1]", "[::1]:5353", "fe80::1%eth0", "ns.example"}))
+	want := "192.0.2.1:53 127.0.0.53:5353+AD [2001:db8::1]:53 [2001:db8::1]:53 [::1]:5353+AD [fe80::1%eth0]:53 ns.example:53"
 	if got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	if len(servers(nil)) == 0 {
+	if len(newUpstreams(nil).order(time.Now())) == 0 {
 		t.Error("there is no server without configuration")
 	}
+}
+
+// shown are the servers, with "+AD" where that bit is believed.
+func shown(list []*upstream) string {
+	var texts []string
+	for _, s := range list {
+		if s.trusted {
+			texts = append(texts, s.addr+"+AD")
+		} else {
+			texts = append(texts, s.addr)
+		}
+	}
+	return strings.Join(texts, " ")
 }
 
 func FuzzDomain(f *testing.F) {

@@ -23,13 +23,17 @@ type budget struct {
 }
 
 func (b *budget) spend(ctx context.Context, name string, n int64) error {
-	if ctx.Err() != nil {
-		return timedOut(name)
+	var err error
+	switch {
+	case ctx.Err() != nil:
+		err = timedOut(name, textLate)
+	case b.left.Add(-n) < 0:
+		err = temporary(name, textBudget)
+	default:
+		return nil
 	}
-	if b.left.Add(-n) < 0 {
-		return temporary(name, textBudget)
-	}
-	return nil
+	unasked(ctx, name, err)
+	return err
 }
 
 // bare makes any error of a foreign resolver a *net.DNSError, since libraries look no
@@ -44,7 +48,7 @@ func bare(name string, err error) error {
 	if IsNotFound(err) {
 		return noData(name)
 	}
-	return temporary(name, "look-up failed")
+	return temporary(name, "the look-up failed")
 }
 
 func (b *budget) LookupTXT(ctx context.Context, name string) ([]string, error) {

@@ -3,16 +3,7 @@ package dns
 import (
 	"container/list"
 	"time"
-
-	mdns "github.com/miekg/dns"
 )
-
-// answer is what a server said to one question.
-type answer struct {
-	rrs     []mdns.RR
-	exists  bool // the name does, if perhaps not these records
-	expires time.Time
-}
 
 // cache keeps the answers that were used last, bounded in number and bytes. It is not
 // safe for concurrent use.
@@ -46,14 +37,15 @@ func (c *cache) get(q question, now time.Time) (answer, bool) {
 	return answer{}, false
 }
 
-// put remembers an answer of about that many bytes on the wire. One that would take
-// more than a hundredth of the cache isn't worth it.
-func (c *cache) put(q question, a answer, wire int) {
+// put remembers an answer. One that would take more than a hundredth of the cache isn't
+// worth it.
+func (c *cache) put(q question, a answer) {
 	if e := c.at[q]; e != nil {
 		c.remove(e)
 	}
-	// In memory a record takes several times its bytes on the wire.
-	size := 4*wire + 256
+	// In memory an answer takes several times its octets on the wire, and a list
+	// element, a place in the map and a name beside.
+	size := 4*a.wire + 2*len(q.name) + 768
 	if size > c.bytes/100 {
 		return
 	}

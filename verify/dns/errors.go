@@ -9,7 +9,8 @@ import (
 const (
 	textNoDomain = "no such domain"
 	textNoData   = "no such record"
-	textBudget   = "more questions than are allowed"
+	textBudget   = "this message has asked all the questions that it may"
+	textLate     = "no time is left for it"
 )
 
 // goNoHost is what net.Resolver says for both kinds of absence.
@@ -27,8 +28,8 @@ func temporary(name, text string) *net.DNSError {
 	return &net.DNSError{Err: text, Name: name, IsTemporary: true}
 }
 
-func timedOut(name string) *net.DNSError {
-	return &net.DNSError{Err: "time-out", Name: name, IsTimeout: true, IsTemporary: true}
+func timedOut(name, text string) *net.DNSError {
+	return &net.DNSError{Err: text, Name: name, IsTimeout: true, IsTemporary: true}
 }
 
 // IsNotFound reports whether err says that what was asked for does not exist.

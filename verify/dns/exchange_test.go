@@ -100,8 +100,9 @@ func TestStrangersInAnAnswerAreNotBelieved(t *testing.T) {
 	var c counting
 	addr := c.start(t, func(m *mdns.Msg, q mdns.Question) {
 		m.Answer = []mdns.RR{
-			rr(t, `victim.example. 9 TXT "poison"`), rr(t, `a.example. 9 CNAME b.example.`), rr(t, `b.example. 9 CNAME a.example.`),
+			rr(t, `victim.example. 9 TXT "poison"`), rr(t, `a.example. 9 CNAME b.example.`), rr(t, `c.example. 9 TXT "poison"`),
 		}
+		soa(m, t, "9")
 	})
 	r := New(Config{Servers: []string{addr}})
 	if v, err := r.LookupTXT(context.Background(), "a.example"); !IsNotFound(err) {

@@ -11,22 +11,41 @@ import (
 	mdns "github.com/miekg/dns"
 )
 
-// records answers one question with the records of that type at the end of the alias
-// chain. It returns a bare *net.DNSError when there are none.
+// records answers one question. The error in its answer is a bare *net.DNSError.
 type records interface {
-	records(ctx context.Context, name string, qtype uint16) ([]mdns.RR, error)
+	records(ctx context.Context, q question) answer
+}
+
+// question is what is asked for; the name is canonical.
+type question struct {
+	name  string
+	qtype uint16
 }
 
 // lookups makes a Resolver of something that answers single questions.
 type lookups struct{ source records }
 
 func (l lookups) ask(ctx context.Context, name string, qtype uint16) ([]mdns.RR, error) {
+	a := l.fetch(ctx, name, qtype)
+	tell(ctx, name, qtype, &a)
+	return a.rrs, a.err
+}
+
+func (l lookups) fetch(ctx context.Context, name string, qtype uint16) answer {
 	asked, ok := canonical(name, true)
 	if !ok {
 		// What can't be a name has no records, and no server needs to be asked.
-		return nil, noDomain(name)
+		return answer{err: noDomain(name), impossible: true}
 	}
-	return l.source.records(ctx, asked, qtype)
+	return l.source.records(ctx, question{asked, qtype})
+}
+
+// tell notes an answer for whom it concerns.
+func tell(ctx context.Context, name string, qtype uint16, a *answer) {
+	if !a.impossible {
+		observe(ctx, a)
+	}
+	say(ctx, name, qtype, a)
 }
 
 // LookupTXT gives the TXT records of name, each with its strings joined.
@@ -64,33 +83,34 @@ func (l lookups) LookupMX(ctx context.Context, name string) ([]*net.MX, error) {
 // LookupIPAddr gives the addresses of both families. When one of the two questions
 // stays open the whole is open: half an answer could make an SPF fail.
 func (l lookups) LookupIPAddr(ctx context.Context, name string) ([]net.IPAddr, error) {
-	var six []netip.Addr
-	var err6 error
+	var six answer
 	var panicked any
 	var wait sync.WaitGroup
 	wait.Go(func() {
 		defer func() { panicked = recover() }() // for the caller, who may catch it
-		six, err6 = l.LookupNetIP(ctx, "ip6", name)
+		six = l.fetch(ctx, name, mdns.TypeAAAA)
 	})
-	four, err4 := l.LookupNetIP(ctx, "ip4", name)
+	four := l.fetch(ctx, name, mdns.TypeA)
 	wait.Wait()
 	if panicked != nil {
 		panic(panicked)
 	}
-	for _, err := range []error{err4, err6} {
+	tell(ctx, name, mdns.TypeA, &four)
+	tell(ctx, name, mdns.TypeAAAA, &six)
+	for _, err := range []error{four.err, six.err} {
 		if err != nil && !IsNotFound(err) {
 			return nil, err
 		}
 	}
 	var addrs []net.IPAddr
-	for _, ip := range append(four, six...) {
+	for _, ip := range append(addresses(four.rrs), addresses(six.rrs)...) {
 		addrs = append(addrs, net.IPAddr{IP: ip.AsSlice()})
 	}
 	if len(addrs) == 0 {
-		if IsNoDomain(err6) {
-			return nil, err6
+		if four.err == nil || IsNoDomain(six.err) {
+			return nil, six.err
 		}
-		return nil, err4
+		return nil, four.err
 	}
 	return addrs, nil
 }
@@ -105,7 +125,10 @@ func (l lookups) LookupNetIP(ctx context.Context, network, name string) ([]netip
 	if err != nil {
 		return nil, err
 	}
-	var ips []netip.Addr
+	return addresses(rrs), nil
+}
+
+func addresses(rrs []mdns.RR) (ips []netip.Addr) {
 	for _, rr := range rrs {
 		var ip net.IP
 		switch rr := rr.(type) {
@@ -118,7 +141,7 @@ func (l lookups) LookupNetIP(ctx context.Context, network, name string) ([]netip
 			ips = append(ips, addr)
 		}
 	}
-	return ips, nil
+	return ips
 }
 
 // LookupAddr gives the names that the address's PTR records hold, each with a final

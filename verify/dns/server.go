@@ -11,7 +11,8 @@ import (
 
 // Server answers for a Zone over UDP and TCP on a port of the loopback interface that
 // the system chooses: for tests and demonstrations that want a real name server. A name
-// with Timeout is not answered at all.
+// with Timeout is not answered at all. Clients that ask for it get the AD bit for what
+// Zone.Authenticate names.
 type Server struct {
 	handler  mdns.Handler
 	zone     *Zone
@@ -78,7 +79,7 @@ func (s *Server) answer(w mdns.ResponseWriter, query *mdns.Msg) {
 	}
 	if len(query.Question) != 1 {
 		m.Rcode = mdns.RcodeFormatError
-	} else if !s.fill(m, query.Question[0]) {
+	} else if !s.fill(m, query.Question[0], asksForAD(query)) {
 		return
 	}
 	if _, udp := w.RemoteAddr().(*net.UDPAddr); udp {
@@ -88,29 +89,31 @@ func (s *Server) answer(w mdns.ResponseWriter, query *mdns.Msg) {
 	_ = w.WriteMsg(m)
 }
 
+// asksForAD reports whether a client wants to know what DNSSEC says (RFC 6840 5.7).
+func asksForAD(query *mdns.Msg) bool {
+	opt := query.IsEdns0()
+	return query.AuthenticatedData || opt != nil && opt.Do()
+}
+
 // fill answers a question, or is false if there is to be no answer.
-func (s *Server) fill(m *mdns.Msg, q mdns.Question) bool {
+func (s *Server) fill(m *mdns.Msg, q mdns.Question, vouch bool) bool {
 	name, ok := owner(q.Name)
 	if !ok {
 		m.Rcode = mdns.RcodeNameError
 		return true
 	}
-	rrs, trouble, exists := s.zone.find(name, q.Qtype)
+	f := s.zone.find(name, q.Qtype)
 	switch {
-	case trouble == timeout:
+	case f.trouble == timeout:
 		return false
-	case trouble == servFail:
+	case f.trouble == servFail:
 		m.Rcode = mdns.RcodeServerFailure
 		return true
-	case !exists:
+	case !f.exists:
 		m.Rcode = mdns.RcodeNameError
 	}
-	m.Answer = rrs
-	if _, err := follow(rrs, name, q.Qtype, exists); err != nil {
-		m.Ns = []mdns.RR{&mdns.SOA{
-			Hdr: mdns.RR_Header{Name: ".", Rrtype: mdns.TypeSOA, Class: mdns.ClassINET, Ttl: 60},
-			Ns:  "ns.invalid.", Mbox: "hostmaster.invalid.", Serial: 1, Refresh: 60, Retry: 60, Expire: 60, Minttl: 60,
-		}}
-	}
+	m.Answer = f.rrs
+	m.AuthenticatedData = f.signed && vouch
+	s.zone.deny(m, question{name, q.Qtype})
 	return true
 }

@@ -19,6 +19,7 @@ type Zone struct {
 	rrs     map[string][]mdns.RR // by canonical owner
 	names   map[string]bool      // owners and the names above them
 	trouble map[string]trouble
+	signed  map[string]bool // names at and below which all is authenticated
 }
 
 type trouble int
@@ -31,7 +32,7 @@ const (
 // ParseZone reads records in master-file form (RFC 1035 5). Owners are absolute with
 // or without a final dot; the default TTL is 300 s; $ORIGIN and $TTL work.
 func ParseZone(text string) (*Zone, error) {
-	z := &Zone{rrs: map[string][]mdns.RR{}, names: map[string]bool{}, trouble: map[string]trouble{}}
+	z := &Zone{rrs: map[string][]mdns.RR{}, names: map[string]bool{}, trouble: map[string]trouble{}, signed: map[string]bool{}}
 	z.lookups = lookups{z}
 	p := mdns.NewZoneParser(strings.NewReader(text), ".", "")
 	p.SetDefaultTTL(300)
@@ -65,77 +66,92 @@ func (z *Zone) harm(name string, t trouble) {
 	}
 }
 
-func (z *Zone) records(ctx context.Context, name string, qtype uint16) ([]mdns.RR, error) {
+// Authenticate makes all answers about name and the names below it authenticated, as
+// if DNSSEC vouched for them; "." is for all names. An answer over aliases is
+// authenticated if all of its names are.
+func (z *Zone) Authenticate(name string) {
+	at, _ := canonical(name, true) // "" for the root
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.signed[at] = true
+}
+
+func (z *Zone) records(ctx context.Context, q question) answer {
 	if ctx.Err() != nil {
-		return nil, timedOut(name)
+		return answer{err: timedOut(q.name, textLate)}
 	}
-	rrs, t, exists := z.find(name, qtype)
-	switch {
-	case t == servFail:
-		return nil, temporary(name, "server failure")
-	case t == timeout:
-		return nil, timedOut(name)
+	f := z.find(q.name, q.qtype)
+	switch f.trouble {
+	case servFail:
+		return answer{err: temporary(q.name, "SERVFAIL by the zone in memory")}
+	case timeout:
+		return answer{err: timedOut(q.name, "the zone in memory is silent")}
 	}
-	return follow(rrs, name, qtype, exists)
+	m := &mdns.Msg{Answer: f.rrs}
+	m.Authoritative, m.AuthenticatedData = true, f.signed
+	if !f.exists {
+		m.Rcode = mdns.RcodeNameError
+	}
+	z.deny(m, q)
+	r := read(m, q)
+	if r.fault != "" {
+		return answer{err: temporary(q.name, r.fault)}
+	}
+	r.left = r.ttl
+	return r.answer
+}
+
+// deny adds to an answer without records what says for how long that holds.
+func (z *Zone) deny(m *mdns.Msg, q question) {
+	if found, _, _ := chain(m.Answer, q.name, q.qtype); len(found) == 0 {
+		m.Ns = []mdns.RR{&mdns.SOA{
+			Hdr: mdns.RR_Header{Name: ".", Rrtype: mdns.TypeSOA, Class: mdns.ClassINET, Ttl: 60},
+			Ns:  "ns.invalid.", Mbox: "hostmaster.invalid.", Serial: 1, Refresh: 60, Retry: 60, Expire: 60, Minttl: 60,
+		}}
+	}
+}
+
+// finding is what a zone has for a question.
+type finding struct {
+	rrs     []mdns.RR
+	trouble trouble
+	exists  bool
+	signed  bool
 }
 
 // find collects the alias chain of name and what stands at its end.
-func (z *Zone) find(name string, qtype uint16) (rrs []mdns.RR, t trouble, exists bool) {
+func (z *Zone) find(name string, qtype uint16) finding {
 	z.mu.RLock()
 	defer z.mu.RUnlock()
-	for range maxAliases {
+	f := finding{signed: true}
+	for range maxAliases + 1 {
 		if t := z.trouble[name]; t != 0 {
-			return nil, t, false
+			return finding{trouble: t}
 		}
+		f.signed = f.signed && z.isSigned(name)
 		next := ""
 		for _, rr := range z.rrs[name] {
 			if rr.Header().Rrtype == qtype {
-				rrs = append(rrs, rr)
+				f.rrs = append(f.rrs, rr)
 			} else if alias, ok := rr.(*mdns.CNAME); ok {
-				rrs = append(rrs, rr)
+				f.rrs = append(f.rrs, rr)
 				next, _ = owner(alias.Target)
 			}
 		}
-		exists = z.names[name]
+		f.exists = z.names[name]
 		if next == "" || qtype == mdns.TypeCNAME {
 			break
 		}
 		name = next
 	}
-	return rrs, 0, exists
+	return f
 }
 
-// maxAliases is how long a chain of CNAME records may be.
-const maxAliases = 8
-
-// follow picks from an answer section the records of the type at the end of the
-// chain that begins at name. Others are not an answer to the question.
-func follow(rrs []mdns.RR, name string, qtype uint16, exists bool) ([]mdns.RR, error) {
-	end := name
-	for range maxAliases {
-		var found []mdns.RR
-		next := ""
-		for _, rr := range rrs {
-			at, ok := owner(rr.Header().Name)
-			if !ok || at != end || rr.Header().Class != mdns.ClassINET {
-				continue
-			}
-			if rr.Header().Rrtype == qtype {
-				found = append(found, rr)
-			} else if alias, ok := rr.(*mdns.CNAME); ok {
-				next, _ = owner(alias.Target)
-			}
+func (z *Zone) isSigned(name string) bool {
+	for ; name != ""; _, name, _ = strings.Cut(name, ".") {
+		if z.signed[name] {
+			return true
 		}
-		if len(found) > 0 {
-			return found, nil
-		}
-		if next == "" {
-			break
-		}
-		end = next
 	}
-	if !exists {
-		return nil, noDomain(name)
-	}
-	return nil, noData(name)
+	return z.signed[""]
 }

@@ -104,22 +104,29 @@ func fullCalendar(text func(string) string) []message.CalendarEntry {
 
 func fullResults(text func(string) string) *verify.Results {
 	return &verify.Results{
-		SPF:     verify.SPF{Result: authres.Pass, Domain: text("sender.example"), Reason: text("mechanism a")},
-		SPFHelo: verify.SPF{Result: authres.SoftFail, Domain: text("mail.sender.example"), Reason: text("all")},
+		SPF:     verify.SPF{Result: authres.Pass, Domain: text("sender.example"), Reason: text("mechanism a"), Mechanism: text("a:mail.sender.example"), DNSSEC: true},
+		SPFHelo: verify.SPF{Result: authres.SoftFail, Domain: text("mail.sender.example"), Reason: text("all"), Explanation: text("see https://sender.example/spf")},
 		DKIM: []verify.DKIM{
-			{Result: authres.Pass, Domain: text("sender.example"), Selector: text("s1"), Algorithm: text("rsa-sha256"), Aligned: true, Reason: text("good")},
+			{
+				Result: authres.Pass, Domain: text("sender.example"), Selector: text("s1"), Algorithm: text("rsa-sha256"), Aligned: true, Reason: text("good"),
+				Identity: text("ann@sender.example"), KeyBits: 2048, Oversigned: []string{text("from"), "subject"}, Unsigned: 7, Testing: true,
+				Signed: time.Unix(1_790_000_000, 0), Expires: time.Unix(1_800_000_000, 0), DNSSEC: true,
+			},
 			{Result: authres.PermError, Reason: text("no key")},
 		},
 		DMARC: verify.DMARC{
 			Result: authres.Pass, Domain: text("sender.example"), PolicyDomain: text("sender.example"), OrganizationalDomain: text("sender.example"),
 			Policy: "reject", Disposition: "none", SPFAligned: true, DKIMAligned: true, Reason: text("dkim"),
+			AggregateReports: []string{text("mailto:a@sender.example!10m")}, FailureReports: []string{text("mailto:f@sender.example")}, Testing: true, DNSSEC: true,
 		},
-		ARC:            verify.ARC{Result: authres.Pass, ChainLength: 1, Sealers: []string{text("list.example")}, Trusted: true, Reason: text("sealed")},
-		IPRev:          verify.IPRev{Result: authres.Pass, Name: text("mail.sender.example")},
-		FromVerified:   true,
-		FromVerifiedBy: "dkim",
-		Header:         text("mx.in.example; spf=pass smtp.mailfrom=sender.example"),
-		ReceivedSPF:    text("pass (mx.in.example)"),
+		ARC:                verify.ARC{Result: authres.Pass, ChainLength: 1, Sealers: []string{text("list.example")}, Trusted: true, Reason: text("sealed")},
+		IPRev:              verify.IPRev{Result: authres.Pass, Name: text("mail.sender.example"), Reason: text("there and back")},
+		HELO:               verify.HELO{Result: authres.Fail, Name: text("mail.sender.example"), Reason: text("elsewhere")},
+		FromVerified:       true,
+		FromVerifiedBy:     "dkim",
+		FromVerifiedReason: text("DMARC passes"),
+		Header:             text("mx.in.example; spf=pass smtp.mailfrom=sender.example"),
+		ReceivedSPF:        text("pass (mx.in.example)"),
 	}
 }
 

@@ -14,14 +14,14 @@ envelope.reverse_path envelope.recipients
 envelope.recipients.address envelope.recipients.local_part envelope.recipients.domain envelope.recipients.user envelope.recipients.tag envelope.recipients.captures
 envelope.helo envelope.remote_ip envelope.remote_name envelope.protocol envelope.smtputf8 envelope.tls
 envelope.tls.version envelope.tls.cipher envelope.tls.server_name envelope.user envelope.size
-authentication authentication.spf authentication.spf.result authentication.spf.domain authentication.spf.reason
-authentication.spf_helo authentication.spf_helo.result authentication.spf_helo.domain authentication.spf_helo.reason
-authentication.dkim authentication.dkim.result authentication.dkim.domain authentication.dkim.selector authentication.dkim.algorithm authentication.dkim.aligned authentication.dkim.reason
+authentication authentication.spf authentication.spf.result authentication.spf.domain authentication.spf.reason authentication.spf.mechanism authentication.spf.explanation authentication.spf.dnssec
+authentication.spf_helo authentication.spf_helo.result authentication.spf_helo.domain authentication.spf_helo.reason authentication.spf_helo.mechanism authentication.spf_helo.explanation authentication.spf_helo.dnssec
+authentication.dkim authentication.dkim.result authentication.dkim.domain authentication.dkim.selector authentication.dkim.algorithm authentication.dkim.aligned authentication.dkim.reason authentication.dkim.identity authentication.dkim.key_bits authentication.dkim.oversigned authentication.dkim.unsigned authentication.dkim.testing authentication.dkim.signed_at authentication.dkim.expires_at authentication.dkim.dnssec
 authentication.dmarc authentication.dmarc.result authentication.dmarc.domain authentication.dmarc.policy_domain authentication.dmarc.organizational_domain
-authentication.dmarc.policy authentication.dmarc.disposition authentication.dmarc.spf_aligned authentication.dmarc.dkim_aligned authentication.dmarc.reason
+authentication.dmarc.policy authentication.dmarc.disposition authentication.dmarc.spf_aligned authentication.dmarc.dkim_aligned authentication.dmarc.reason authentication.dmarc.aggregate_reports authentication.dmarc.failure_reports authentication.dmarc.testing authentication.dmarc.dnssec
 authentication.arc authentication.arc.result authentication.arc.chain_length authentication.arc.sealers authentication.arc.trusted authentication.arc.reason
-authentication.iprev authentication.iprev.result authentication.iprev.name
-authentication.from_verified authentication.from_verified_by authentication.header
+authentication.iprev authentication.iprev.result authentication.iprev.name authentication.iprev.reason authentication.helo authentication.helo.result authentication.helo.name authentication.helo.reason
+authentication.from_verified authentication.from_verified_by authentication.from_verified_reason authentication.header
 message message.message_id message.date message.subject message.from message.from.name message.from.address
 message.sender message.sender.name message.sender.address message.reply_to message.reply_to.name message.reply_to.address
 message.to message.to.name message.to.address message.cc message.cc.name message.cc.address message.bcc message.bcc.name message.bcc.address

@@ -69,7 +69,9 @@ func TestNativeOfLittleIsEmptyAndValid(t *testing.T) {
 	for _, want := range []string{
 		`"received_at":"0001-01-01T00:00:00.000Z"`, `"reverse_path":""`, `"tls":null`, `"user":null`, `"remote_ip":""`, `"remote_name":""`,
 		`{"address":"postmaster","local_part":"postmaster","domain":"","user":"postmaster","tag":"","captures":{}}`,
-		`"spf":{"result":"none","domain":"","reason":""}`, `"dkim":[]`, `"disposition":"none"`, `"from_verified_by":"","header":""`,
+		`"spf":{"result":"none","domain":"","reason":"","mechanism":"","explanation":"","dnssec":false}`, `"dkim":[]`, `"disposition":"none"`,
+		`"aggregate_reports":[],"failure_reports":[],"testing":false,"dnssec":false}`, `"iprev":{"result":"none","name":"","reason":""},"helo":{"result":"none","name":"","reason":""}`,
+		`"from_verified_by":"","from_verified_reason":"","header":""`,
 		`"date":null`, `"from":[],"sender":null,"reply_to":[]`, `"in_reply_to":[],"references":[],"headers":[]`, `"text":"","html":""`,
 		`"attachments":[],"class":"normal","automatic":{"auto_submitted":"no","precedence":"","reason":""}`,
 		`"bounce":null,"feedback_report":null,"calendar":[],"security":{"signed":"none","encrypted":"none"},"defects":[]`,
@@ -227,5 +229,26 @@ func TestUnknownDispositionIsAttachment(t *testing.T) {
 	}
 	if want := []string{"attachment", "attachment", "inline", "attachment"}; !slices.Equal(got, want) {
 		t.Errorf("%v", got)
+	}
+}
+
+func TestTimesOfASignatureAreThoseItHas(t *testing.T) {
+	e := fullEvent(same)
+	for _, c := range []struct {
+		rule            string
+		signed, expires time.Time
+		want            string
+	}{
+		{"both", time.Unix(1_790_000_000, 0), time.Unix(1_800_000_000, 0), `"signed_at":"2026-09-21T14:13:20Z","expires_at":"2027-01-15T08:00:00Z"`},
+		{"none", time.Time{}, time.Time{}, `"signed_at":null,"expires_at":null`},
+		{"1970", time.Unix(0, 0), time.Unix(1, 0), `"signed_at":"1970-01-01T00:00:00Z","expires_at":"1970-01-01T00:00:01Z"`},
+		{"beyond the year 9999", time.Unix(1e12, 0), time.Unix(1e12, 0), `"signed_at":null,"expires_at":null`},
+	} {
+		e.Results.DKIM[0].Signed, e.Results.DKIM[0].Expires = c.signed, c.expires
+		p := readAll(t, native1(t, e, Include{}))
+		validate(t, strictSchema(t), c.rule, p)
+		if !bytes.Contains(p, []byte(c.want)) {
+			t.Errorf("%s: no %s in\n%s", c.rule, c.want, p)
+		}
 	}
 }

@@ -20,6 +20,10 @@ func authenticationOf(r *verify.Results) authentication {
 			SPFAligned:           r.DMARC.SPFAligned,
 			DKIMAligned:          r.DMARC.DKIMAligned,
 			Reason:               r.DMARC.Reason,
+			AggregateReports:     list(r.DMARC.AggregateReports),
+			FailureReports:       list(r.DMARC.FailureReports),
+			Testing:              r.DMARC.Testing,
+			DNSSEC:               r.DMARC.DNSSEC,
 		},
 		ARC: arcResult{
 			Result:      resultOf(r.ARC.Result),
@@ -28,26 +32,39 @@ func authenticationOf(r *verify.Results) authentication {
 			Trusted:     r.ARC.Trusted,
 			Reason:      r.ARC.Reason,
 		},
-		IPRev:          iprevResult{Result: resultOf(r.IPRev.Result), Name: r.IPRev.Name},
-		FromVerified:   r.FromVerified,
-		FromVerifiedBy: r.FromVerifiedBy,
-		Header:         r.Header,
+		IPRev:              iprevResult{Result: resultOf(r.IPRev.Result), Name: r.IPRev.Name, Reason: r.IPRev.Reason},
+		HELO:               heloResult{Result: resultOf(r.HELO.Result), Name: r.HELO.Name, Reason: r.HELO.Reason},
+		FromVerified:       r.FromVerified,
+		FromVerifiedBy:     r.FromVerifiedBy,
+		FromVerifiedReason: r.FromVerifiedReason,
+		Header:             r.Header,
 	}
 	for _, s := range r.DKIM {
 		a.DKIM = append(a.DKIM, dkimResult{
-			Result:    resultOf(s.Result),
-			Domain:    s.Domain,
-			Selector:  s.Selector,
-			Algorithm: s.Algorithm,
-			Aligned:   s.Aligned,
-			Reason:    s.Reason,
+			Result:     resultOf(s.Result),
+			Domain:     s.Domain,
+			Selector:   s.Selector,
+			Algorithm:  s.Algorithm,
+			Aligned:    s.Aligned,
+			Reason:     s.Reason,
+			Identity:   s.Identity,
+			KeyBits:    s.KeyBits,
+			Oversigned: list(s.Oversigned),
+			Unsigned:   s.Unsigned,
+			Testing:    s.Testing,
+			SignedAt:   dateOf(s.Signed),
+			ExpiresAt:  dateOf(s.Expires),
+			DNSSEC:     s.DNSSEC,
 		})
 	}
 	return a
 }
 
 func spfOf(s verify.SPF) spfResult {
-	return spfResult{Result: resultOf(s.Result), Domain: s.Domain, Reason: s.Reason}
+	return spfResult{
+		Result: resultOf(s.Result), Domain: s.Domain, Reason: s.Reason,
+		Mechanism: s.Mechanism, Explanation: s.Explanation, DNSSEC: s.DNSSEC,
+	}
 }
 
 // resultOf says none for a method that wasn't run.

@@ -44,42 +44,59 @@ type tlsFacts struct {
 }
 
 type authentication struct {
-	SPF            spfResult    `json:"spf"`
-	SPFHelo        spfResult    `json:"spf_helo"`
-	DKIM           []dkimResult `json:"dkim"`
-	DMARC          dmarcResult  `json:"dmarc"`
-	ARC            arcResult    `json:"arc"`
-	IPRev          iprevResult  `json:"iprev"`
-	FromVerified   bool         `json:"from_verified"`
-	FromVerifiedBy string       `json:"from_verified_by"`
-	Header         string       `json:"header"`
+	SPF                spfResult    `json:"spf"`
+	SPFHelo            spfResult    `json:"spf_helo"`
+	DKIM               []dkimResult `json:"dkim"`
+	DMARC              dmarcResult  `json:"dmarc"`
+	ARC                arcResult    `json:"arc"`
+	IPRev              iprevResult  `json:"iprev"`
+	HELO               heloResult   `json:"helo"`
+	FromVerified       bool         `json:"from_verified"`
+	FromVerifiedBy     string       `json:"from_verified_by"`
+	FromVerifiedReason string       `json:"from_verified_reason"`
+	Header             string       `json:"header"`
 }
 
 type spfResult struct {
-	Result string `json:"result"`
-	Domain string `json:"domain"`
-	Reason string `json:"reason"`
+	Result      string `json:"result"`
+	Domain      string `json:"domain"`
+	Reason      string `json:"reason"`
+	Mechanism   string `json:"mechanism"`
+	Explanation string `json:"explanation"`
+	DNSSEC      bool   `json:"dnssec"`
 }
 
 type dkimResult struct {
-	Result    string `json:"result"`
-	Domain    string `json:"domain"`
-	Selector  string `json:"selector"`
-	Algorithm string `json:"algorithm"`
-	Aligned   bool   `json:"aligned"`
-	Reason    string `json:"reason"`
+	Result     string   `json:"result"`
+	Domain     string   `json:"domain"`
+	Selector   string   `json:"selector"`
+	Algorithm  string   `json:"algorithm"`
+	Aligned    bool     `json:"aligned"`
+	Reason     string   `json:"reason"`
+	Identity   string   `json:"identity"`
+	KeyBits    int      `json:"key_bits"`
+	Oversigned []string `json:"oversigned"`
+	Unsigned   int64    `json:"unsigned"`
+	Testing    bool     `json:"testing"`
+	SignedAt   *string  `json:"signed_at"`
+	ExpiresAt  *string  `json:"expires_at"`
+	DNSSEC     bool     `json:"dnssec"`
 }
 
 type dmarcResult struct {
-	Result               string `json:"result"`
-	Domain               string `json:"domain"`
-	PolicyDomain         string `json:"policy_domain"`
-	OrganizationalDomain string `json:"organizational_domain"`
-	Policy               string `json:"policy"`
-	Disposition          string `json:"disposition"`
-	SPFAligned           bool   `json:"spf_aligned"`
-	DKIMAligned          bool   `json:"dkim_aligned"`
-	Reason               string `json:"reason"`
+	Result               string   `json:"result"`
+	Domain               string   `json:"domain"`
+	PolicyDomain         string   `json:"policy_domain"`
+	OrganizationalDomain string   `json:"organizational_domain"`
+	Policy               string   `json:"policy"`
+	Disposition          string   `json:"disposition"`
+	SPFAligned           bool     `json:"spf_aligned"`
+	DKIMAligned          bool     `json:"dkim_aligned"`
+	Reason               string   `json:"reason"`
+	AggregateReports     []string `json:"aggregate_reports"`
+	FailureReports       []string `json:"failure_reports"`
+	Testing              bool     `json:"testing"`
+	DNSSEC               bool     `json:"dnssec"`
 }
 
 type arcResult struct {
@@ -93,7 +110,10 @@ type arcResult struct {
 type iprevResult struct {
 	Result string `json:"result"`
 	Name   string `json:"name"`
+	Reason string `json:"reason"`
 }
+
+type heloResult iprevResult
 
 type content struct {
 	MessageID      string          `json:"message_id"`

@@ -3,10 +3,12 @@ package verify
 import (
 	"errors"
 	"strconv"
+	"strings"
 
 	"mxhook/verify/arc"
 	"mxhook/verify/authres"
 	"mxhook/verify/dkim"
+	"mxhook/verify/why"
 )
 
 func (r *run) readARC() {
@@ -43,6 +45,7 @@ func (r *run) joinARC(results *Results) {
 	r.oldest = e.OldestPass
 	var vouched bool
 	a.Trusted, vouched = r.chain.Trust(r.sealers, r.from)
+	r.sayTrust(*a, vouched)
 	switch {
 	case !a.Trusted:
 	case vouched:
@@ -54,6 +57,29 @@ func (r *run) joinARC(results *Results) {
 	}
 	if vouched && !results.FromVerified {
 		results.FromVerified, results.FromVerifiedBy = true, "arc"
+	}
+}
+
+// sayTrust tells what the chain is worth for the author.
+func (r *run) sayTrust(a ARC, vouched bool) {
+	if !why.On(r.inARC) {
+		return
+	}
+	switch {
+	case a.Result == authres.None:
+		why.Say(r.inARC, "the message has no ARC sets: nobody who forwarded it sealed what it found before")
+	case a.Result != authres.Pass:
+		why.Say(r.inARC, "the chain of %d sets is %s: %s. Nothing that its sealers say counts (RFC 8617 5.2)", a.ChainLength, a.Result, a.Reason)
+	default:
+		why.Say(r.inARC, "the chain of %d sets passes; the sealers, oldest first: %s; the message is unchanged since set %d", a.ChainLength, strings.Join(a.Sealers, ", "), max(r.oldest, 1))
+		switch {
+		case vouched:
+			why.Say(r.inARC, "every sealer from the newest down to a trusted one is trusted (verify.trusted_arc_sealers), and that one says dmarc=pass for %s", r.from)
+		case a.Trusted:
+			why.Say(r.inARC, "the newest sealer is trusted, but neither it nor a trusted one right below it says dmarc=pass for %q", r.from)
+		default:
+			why.Say(r.inARC, "the newest sealer, or who signed for it, is not among verify.trusted_arc_sealers: what it says counts for nothing")
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"mxhook/verify/authres"
 	"mxhook/verify/dkim"
 	"mxhook/verify/dmarc"
+	"mxhook/verify/why"
 )
 
 // join makes the results of what the methods found.
@@ -40,49 +41,63 @@ func (r *run) evaluateDMARC(results *Results) DMARC {
 	switch {
 	case errors.Is(r.readErr, dkim.ErrHeaderTooLarge):
 		d.Result, d.Reason = authres.PermError, "the header section is too large"
-		return d
 	case r.readErr != nil:
 		d.Result, d.Reason = authres.TempError, "the message could not be read"
-		return d
 	case r.from == "":
 		d.Result, d.Reason = authres.PermError, r.noFrom
-		return d
 	case r.policyErr != nil || r.policy == nil:
 		d.Result, d.Reason = authres.TempError, "a name server does not answer"
-		return d
+	default:
+		r.applyPolicy(results, &d)
 	}
+	why.Say(r.inDMARC, "result: %s%s", d.Result, because(d.Reason))
+	if d.Result == authres.Fail {
+		why.Say(r.inDMARC, "the owner of the policy asks for: %s. Who sends as %s must sign with its domain, or send from a domain of it that SPF passes for", d.Disposition, d.Domain)
+	}
+	return d
+}
+
+func (r *run) applyPolicy(results *Results, d *DMARC) {
 	p := r.policy
 	d.OrganizationalDomain, d.PolicyDomain, d.Policy, d.Reason = p.Organizational, p.Domain, p.Applied, p.Reason
+	if p.Record != nil {
+		d.AggregateReports, d.FailureReports, d.Testing = p.Record.Aggregate, p.Record.Failure, p.Record.Testing
+	}
 	// Open is what may pass and be aligned when its question is asked again.
 	open := false
 	weigh := func(result authres.Result, aligned bool, err error) bool {
-		if err != nil {
-			open = open || result == authres.Pass || result == authres.TempError
-			return false
-		}
-		open = open || aligned && result == authres.TempError
-		return aligned && result == authres.Pass
+		open = open || err != nil || aligned && result == authres.TempError
+		return err == nil && aligned && result == authres.Pass
 	}
-	if results.SPF.Result == authres.Pass || results.SPF.Result == authres.TempError {
-		aligned, err := p.SPFAligned(r.inDMARC, r.resolver, results.SPF.Domain)
-		d.SPFAligned = weigh(results.SPF.Result, aligned, err)
-	}
-	// Those that were not verified can't authenticate anything, but could use up the
+	// What neither passed nor may pass can't authenticate anything, but could use up the
 	// message's questions.
-	for i := range results.DKIM[:min(len(results.DKIM), dkim.MaxVerified)] {
+	if result := results.SPF.Result; result == authres.Pass || result == authres.TempError {
+		why.Say(r.inDMARC, "SPF (MAIL FROM) is %s for %s:", result, results.SPF.Domain)
+		aligned, err := p.SPFAligned(why.Within(r.inDMARC), r.resolver, results.SPF.Domain)
+		d.SPFAligned = weigh(result, aligned, err)
+	} else {
+		why.Say(r.inDMARC, "SPF (MAIL FROM) is %s%s: it authenticates nothing", result, because(results.SPF.Reason))
+	}
+	for i := range results.DKIM {
 		s := &results.DKIM[i]
-		if r.dkim[i].Testing {
-			continue // it counts for no more than no signature (RFC 6376 3.6.1)
+		switch {
+		case r.dkim[i].Testing:
+			// It counts for no more than no signature (RFC 6376 3.6.1).
+			why.Say(r.inDMARC, "the signature of %s is not looked at: its key is in testing mode", s.Domain)
+		case s.Result == authres.Pass || s.Result == authres.TempError:
+			why.Say(r.inDMARC, "the signature of %s is %s:", s.Domain, s.Result)
+			aligned, err := p.DKIMAligned(why.Within(r.inDMARC), r.resolver, s.Domain)
+			s.Aligned = weigh(s.Result, aligned, err)
+			d.DKIMAligned = d.DKIMAligned || s.Aligned
+		default:
+			why.Say(r.inDMARC, "the signature of %s is %s%s: it authenticates nothing", s.Domain, s.Result, because(s.Reason))
 		}
-		aligned, err := p.DKIMAligned(r.inDMARC, r.resolver, s.Domain)
-		s.Aligned = weigh(s.Result, aligned, err)
-		d.DKIMAligned = d.DKIMAligned || s.Aligned
 	}
 	d.Result, d.Disposition = p.Evaluate(d.SPFAligned || d.DKIMAligned, open)
 	switch {
 	case d.Reason != "":
 	case d.Result == authres.None:
-		d.Reason = "no policy is published"
+		d.Reason = reasonNoPolicy
 	case d.Result == authres.Fail && r.message.unasked() != "":
 		d.Reason = "DKIM did not pass for a domain aligned with the author's, and SPF was not asked: " + r.message.unasked()
 	case d.Result == authres.Fail:
@@ -90,7 +105,15 @@ func (r *run) evaluateDMARC(results *Results) DMARC {
 	case d.Result == authres.TempError:
 		d.Reason = "a name server does not answer"
 	}
-	return d
+}
+
+const reasonNoPolicy = "no policy is published"
+
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return " (" + reason + ")"
 }
 
 // maxStatements is how many signatures the Authentication-Results field tells.

@@ -140,6 +140,7 @@ func (v *Verifier) Verify(ctx context.Context, m Message) *Results {
 			results.FromVerified, results.FromVerifiedBy = false, ""
 		}
 	})
+	r.guard("reason", func() { r.explain(results) }, func() { results.FromVerifiedReason = reasonInternal })
 	results.Header = authres.Header(v.config.AuthservID, r.statements(results))
 	results.ReceivedSPF = spf.Received(r.spf, spf.Trace{
 		Receiver: v.config.AuthservID, IP: r.message.RemoteIP, HELO: m.HELO, Sender: r.sender(),
@@ -175,6 +176,9 @@ func (r *run) readHeader() {
 	r.header, r.body, r.readErr = dkim.ReadHeader(r.message.Content, r.message.Size)
 	if r.readErr == nil {
 		r.from, r.noFrom = author(r.header)
+		if r.from == "" {
+			why.Say(r.inDMARC, "no author's domain: %s. RFC 9989 5.3.1 and RFC 5322 3.6.2: one From field with one author, or DMARC can't be applied", r.noFrom)
+		}
 	}
 }
 

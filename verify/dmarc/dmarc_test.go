@@ -3,12 +3,14 @@ package dmarc_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
 	"mxhook/verify/authres"
 	"mxhook/verify/dmarc"
 	"mxhook/verify/dns"
+	"mxhook/verify/why"
 )
 
 func TestParse(t *testing.T) {
@@ -29,6 +31,11 @@ func TestParse(t *testing.T) {
 		{"a bad sp with an address asks for none", "v=DMARC1; p=reject; sp=x; rua=mailto:a@b.example", "none none none false u false false"},
 		{"a bad policy without an address is unusable", "v=DMARC1; p=rejekt", "unusable"},
 		{"an address that is none", "v=DMARC1; p=rejekt; rua=https://b.example", "unusable"},
+		{"an address without a scheme", "v=DMARC1; p=rejekt; rua=a@b.example", "unusable"},
+		{"a scheme without an address", "v=DMARC1; p=rejekt; rua=mailto:,mailto:@b.example,mailto:a@", "unusable"},
+		{"one good address of several", "v=DMARC1; p=rejekt; rua=https://b.example, MAILTO:a@b.example!10m", "none none none false u false false"},
+		{"a bad np with an address asks for none", "v=DMARC1; p=reject; np=; rua=mailto:a@b.example; adkim=S", "none none none false u true false"},
+		{"values without regard to case", "v=DMARC1; p=Reject; sp=NONE; t=Y; psd=N; aspf=S", "reject none none true n false true"},
 		{"v must be first", "p=reject; v=DMARC1", "no record"},
 		{"v in just this spelling", "v=dmarc1; p=reject", "no record"},
 		{"another version", "v=DMARC2; p=reject", "no record"},
@@ -160,10 +167,17 @@ _dmarc.example.com TXT "v=DMARC1; p=reject; sp=none; np=reject"
 		t.Errorf("policy: %v", err)
 	}
 	z.ServFail("new.example.com")
-	if _, err := dmarc.Discover(ctx, z, "new.example.com"); !errors.Is(err, dmarc.ErrTemporary) {
-		t.Errorf("existence: %v", err)
+	p, err := dmarc.Discover(ctx, z, "new.example.com")
+	if err != nil || p.Applied != "" || p.Domain != "example.com" {
+		t.Errorf("existence: %+v, %v", p, err)
 	}
-	p, err := dmarc.Discover(ctx, z, "example.com")
+	if result, disposition := p.Evaluate(false, false); result != authres.TempError || disposition != dmarc.None {
+		t.Errorf("existence: %s, %s", result, disposition)
+	}
+	if result, _ := p.Evaluate(true, false); result != authres.Pass {
+		t.Errorf("a pass needs no policy: %s", result)
+	}
+	p, err = dmarc.Discover(ctx, z, "example.com")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,6 +187,121 @@ _dmarc.example.com TXT "v=DMARC1; p=reject; sp=none; np=reject"
 	}
 	if result, disposition := p.Evaluate(false, true); result != authres.TempError || disposition != dmarc.None {
 		t.Errorf("%s, %s", result, disposition)
+	}
+}
+
+// TestAnOpenQuestionAnywhereInTheWalk lets each name of the walk fail in turn.
+func TestAnOpenQuestionAnywhereInTheWalk(t *testing.T) {
+	ctx := context.Background()
+	const records = "_dmarc.a.b.example.com TXT \"v=DMARC1; p=reject\"\n_dmarc.example.com TXT \"v=DMARC1; p=none; sp=quarantine\"\n"
+	for _, c := range []struct {
+		rule, author, open string
+		err                error
+		applied            string
+		aligned            map[string]string // domain to yes, no, open
+	}{
+		{"its own name", "a.b.example.com", "_dmarc.a.b.example.com", dmarc.ErrTemporary, "", nil},
+		{"above its own record", "a.b.example.com", "_dmarc.b.example.com", nil, "reject", map[string]string{"a.b.example.com": "yes", "b.example.com": "open", "x.com": "open", "x.org": "no"}},
+		{"the top level", "a.b.example.com", "_dmarc.com", nil, "reject", map[string]string{"a.b.example.com": "yes", "example.com": "open", "example.org": "no"}},
+		{"between it and the organization", "c.b.example.com", "_dmarc.b.example.com", dmarc.ErrTemporary, "", nil},
+		{"the organization", "c.b.example.com", "_dmarc.example.com", dmarc.ErrTemporary, "", nil},
+		{"above the organization", "c.b.example.com", "_dmarc.com", dmarc.ErrTemporary, "", nil},
+		{"its own name, which has no record", "c.b.example.com", "_dmarc.c.b.example.com", dmarc.ErrTemporary, "", nil},
+		{"the other domain's", "example.com", "_dmarc.x.example.com", nil, "none", map[string]string{"x.example.com": "open", "y.example.com": "yes", "example.com": "yes", "x.org": "no"}},
+	} {
+		z := zone(t, records)
+		z.ServFail(c.open)
+		p, err := dmarc.Discover(ctx, z, c.author)
+		if !errors.Is(err, c.err) || p.Applied != c.applied {
+			t.Errorf("%s: %+v, %v", c.rule, p, err)
+			continue
+		}
+		for domain, want := range c.aligned {
+			got := "no"
+			switch ok, err := p.DKIMAligned(ctx, z, domain); {
+			case err != nil:
+				got = "open"
+			case ok:
+				got = "yes"
+			}
+			if got != want {
+				t.Errorf("%s: %s is aligned: %s, want %s", c.rule, domain, got, want)
+			}
+		}
+	}
+}
+
+func TestEachNameIsAskedOnceForAMessage(t *testing.T) {
+	ctx := context.Background()
+	asked := map[string]int{}
+	r := counting{zone(t, `_dmarc.example.com TXT "v=DMARC1; p=reject"`), asked}
+	p, err := dmarc.Discover(ctx, r, "a.b.c.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []string{"x.b.c.example.com", "b.c.example.com", "x.b.c.example.com", "example.com"} {
+		if ok, err := p.DKIMAligned(ctx, r, d); !ok || err != nil {
+			t.Errorf("%s: %v, %v", d, ok, err)
+		}
+	}
+	if len(asked) != 6 {
+		t.Errorf("%v", asked)
+	}
+	for name, n := range asked {
+		if n != 1 {
+			t.Errorf("%s is asked for %d times", name, n)
+		}
+	}
+}
+
+type counting struct {
+	*dns.Zone
+	asked map[string]int
+}
+
+func (c counting) LookupTXT(ctx context.Context, name string) ([]string, error) {
+	c.asked[name]++
+	return c.Zone.LookupTXT(ctx, name)
+}
+
+func TestReportingAddressesAreShownAsWrittenAndBounded(t *testing.T) {
+	r, err := dmarc.Parse("v=DMARC1; p=none; rua= mailto:Agg@Example.COM!10m , https://b.example/r?a=1 ,,nothing, :x; ruf=mailto:f@\r\nx.example\x1b[2J,mailto:" + strings.Repeat("a", 600) + "@b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"mailto:Agg@Example.COM!10m", "https://b.example/r?a=1"}; !slices.Equal(r.Aggregate, want) {
+		t.Errorf("%q, want %q", r.Aggregate, want)
+	}
+	if want := []string{"mailto:f@??x.example?[2J"}; !slices.Equal(r.Failure, want) {
+		t.Errorf("%q, want %q", r.Failure, want)
+	}
+	if r, _ = dmarc.Parse("v=DMARC1; p=none; rua=" + strings.Repeat("mailto:a@b.example,", 500)); len(r.Aggregate) != 20 {
+		t.Errorf("%d addresses", len(r.Aggregate))
+	}
+}
+
+func TestEveryStepOfTheWalkIsReasoned(t *testing.T) {
+	z := zone(t, "_dmarc.example.com TXT \"v=DMARC1; p=reject; sp=none; np=quarantine; t=y\"\n_dmarc.b.example.com TXT \"v=DMARC1; p=none\"\n_dmarc.b.example.com TXT \"v=DMARC1; p=reject\"\n_dmarc.other.example.com TXT \"v=DMARC1; p=none; psd=n\"")
+	notes := why.New()
+	ctx := why.Section(why.With(context.Background(), notes), "DMARC")
+	p, err := dmarc.Discover(ctx, z, "a.b.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []string{"a.b.example.com", "example.com", "x.other.example.com", "x.org"} {
+		p.DKIMAligned(ctx, z, d)
+	}
+	var b strings.Builder
+	notes.WriteTo(&b)
+	for _, want := range []string{
+		"tree walk from a.b.example.com", "_dmarc.a.b.example.com: no record", "_dmarc.b.example.com has 2 records", `_dmarc.example.com: "v=DMARC1; p=reject; sp=none`,
+		"_dmarc.com: no record", "the organizational domain is example.com", "the policy is quarantine: np of example.com, since a.b.example.com does not exist",
+		"the next weaker one applies: none", "a.b.example.com is the author's domain: aligned", "example.com and the author's domain have the organizational domain example.com: aligned",
+		"psd=n ends the walk", "the organizational domain of x.other.example.com is other.example.com, not example.com: not aligned", "x.org is not within example.com: not aligned",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
 	}
 }
 

@@ -2,7 +2,10 @@ package dmarc
 
 import (
 	"errors"
+	"slices"
 	"strings"
+
+	"mxhook/verify/authres"
 )
 
 // Policies.
@@ -15,15 +18,17 @@ const (
 // Record is a DMARC policy record (RFC 9989 4.7). Tags that are unknown, or whose
 // value is, are passed over; pct, rf and ri are no more.
 type Record struct {
-	Policy      string   // p=: none, quarantine, reject
-	Subdomain   string   // sp=; p where it is not given
-	NonExistent string   // np=; sp where it is not given
-	Testing     bool     // t=y: the next weaker policy is asked for
-	PSD         string   // psd=: y, n, u
-	StrictDKIM  bool     // adkim=s
-	StrictSPF   bool     // aspf=s
-	Aggregate   []string // addresses of rua=
-	Failure     []string // addresses of ruf=
+	Policy      string // p=: none, quarantine, reject
+	Subdomain   string // sp=; p where it is not given
+	NonExistent string // np=; sp where it is not given
+	Testing     bool   // t=y: the next weaker policy is asked for
+	PSD         string // psd=: y, n, u
+	StrictDKIM  bool   // adkim=s
+	StrictSPF   bool   // aspf=s
+	// Aggregate and Failure are the URIs of rua= and ruf= as they are written, at most 20
+	// of each and none over 512 octets, without control characters.
+	Aggregate []string
+	Failure   []string
 	// Unusable says that no policy can be read: DMARC is not applied where this is the
 	// record. It counts in the tree walk all the same.
 	Unusable bool
@@ -54,8 +59,8 @@ func Parse(text string) (*Record, error) {
 		Testing:    strings.EqualFold(tags["t"], "y"),
 		StrictDKIM: strings.EqualFold(tags["adkim"], "s"),
 		StrictSPF:  strings.EqualFold(tags["aspf"], "s"),
-		Aggregate:  addresses(tags["rua"]),
-		Failure:    addresses(tags["ruf"]),
+		Aggregate:  uris(tags["rua"]),
+		Failure:    uris(tags["ruf"]),
 	}
 	bad := false
 	policy := func(name, fallback string) string {
@@ -71,7 +76,7 @@ func Parse(text string) (*Record, error) {
 	r.Subdomain = policy("sp", r.Policy)
 	r.NonExistent = policy("np", r.Subdomain)
 	if bad {
-		r.Unusable = len(r.Aggregate) == 0
+		r.Unusable = !slices.ContainsFunc(r.Aggregate, mailto)
 		r.Policy, r.Subdomain, r.NonExistent = None, None, None
 	}
 	return r, nil
@@ -97,17 +102,32 @@ func oneOf(value, fallback string, known ...string) string {
 	return fallback
 }
 
-// addresses gives the mailto addresses of rua and ruf.
-func addresses(value string) []string {
+// uris splits rua= and ruf=. A comma or exclamation mark that belongs to a URI is
+// encoded (RFC 9989 4.6).
+func uris(value string) []string {
 	var list []string
 	for uri := range strings.SplitSeq(value, ",") {
 		uri = strings.Trim(uri, blanks)
-		scheme, address, ok := strings.Cut(uri, ":")
-		if ok && strings.EqualFold(scheme, "mailto") && strings.Contains(address, "@") && len(list) < maxAddresses {
-			list = append(list, address)
+		if scheme, rest, ok := strings.Cut(uri, ":"); !ok || scheme == "" || rest == "" || len(uri) > maxURI {
+			continue
 		}
+		if len(list) == maxURIs {
+			break
+		}
+		list = append(list, authres.Clean(uri))
 	}
 	return list
 }
 
-const maxAddresses = 20
+// Limits of the reporting addresses.
+const (
+	maxURIs = 20
+	maxURI  = 512
+)
+
+// mailto reports whether a URI names a mailbox, the only kind that RFC 9990 knows.
+func mailto(uri string) bool {
+	scheme, address, _ := strings.Cut(uri, ":")
+	local, domain, ok := strings.Cut(address, "@")
+	return ok && local != "" && domain != "" && strings.EqualFold(scheme, "mailto")
+}

@@ -2,7 +2,9 @@ package dkim
 
 import (
 	"bytes"
+	"cmp"
 	"hash"
+	"slices"
 	"strings"
 )
 
@@ -31,28 +33,24 @@ func relaxedHeader(raw string) string {
 	return string(append(b, "\r\n"...))
 }
 
-// bodyHash hashes a canonical body, and how much of it a signature covers.
+// bodyHash is the hash of a canonical body, or of its beginning.
 type bodyHash struct {
-	hash  hash.Hash
-	limit int64 // l=, or -1
-	size  int64 // of the canonical body
+	limit int64 // l=, or -1 for the whole
+	sum   []byte
+	size  int64 // of the whole canonical body
 }
 
-func (h *bodyHash) write(p []byte) {
-	before := h.size
-	h.size += int64(len(p))
-	if h.limit >= 0 {
-		p = p[:max(0, min(int64(len(p)), h.limit-before))]
-	}
-	h.hash.Write(p)
-}
-
-// canonicalBody canonicalizes a body in one pass (RFC 6376 3.4.3, 3.4.4) for all the
-// hashes that want it so. Line ends that may turn out to be the empty lines at the
-// end are counted, not kept, so that a flood of them costs no more than other bytes.
+// canonicalBody canonicalizes a body in one pass (RFC 6376 3.4.3, 3.4.4), and hashes it
+// once for all signatures that want it so, whatever their limits. What is canonical as
+// it stands, and that is nearly all of a real body, is hashed where it lies; the rest
+// goes byte by byte. Line ends that may turn out to be the empty lines at the end are
+// counted, not kept, so that a flood of them costs no more than other bytes.
 type canonicalBody struct {
 	relaxed bool
-	hashes  []*bodyHash
+	hash    hash.Hash
+	wanted  []*bodyHash // those without a sum, by limit, the whole last
+	all     []*bodyHash
+	size    int64
 
 	out     []byte
 	pending int64 // line ends not yet written
@@ -61,14 +59,41 @@ type canonicalBody struct {
 	any     bool  // something was written
 }
 
-// maxOut is about how much is collected before it is hashed.
-const maxOut = 64 << 10
+// Sizes in bytes: about how much is collected before it is hashed, and how much is
+// hashed without being collected.
+const (
+	maxOut = 64 << 10
+	direct = 1 << 10
+)
 
 var lineEnds = bytes.Repeat([]byte("\r\n"), 2048)
 
+// want gives the hash for a limit, the same one for the same limit. It must be called
+// before the first Write.
+func (c *canonicalBody) want(limit int64) *bodyHash {
+	at, found := slices.BinarySearchFunc(c.all, limit, func(h *bodyHash, limit int64) int {
+		return cmp.Compare(uint64(h.limit), uint64(limit)) // -1 is above all others
+	})
+	if !found {
+		c.all = slices.Insert(c.all, at, &bodyHash{limit: limit})
+		c.wanted = c.all
+	}
+	return c.all[at]
+}
+
 func (c *canonicalBody) emit(p []byte) {
-	for _, h := range c.hashes {
-		h.write(p)
+	before := c.size
+	c.size += int64(len(p))
+	for len(c.wanted) > 0 {
+		h := c.wanted[0]
+		if h.limit < 0 || h.limit > c.size {
+			c.hash.Write(p)
+			return
+		}
+		n := h.limit - before
+		c.hash.Write(p[:n])
+		h.sum = c.hash.Sum(nil)
+		p, before, c.wanted = p[n:], h.limit, c.wanted[1:]
 	}
 }
 
@@ -100,82 +125,87 @@ func (c *canonicalBody) flush() {
 // that stored the message with LF has not changed it.
 func (c *canonicalBody) Write(p []byte) {
 	for len(p) > 0 {
-		if c.cr {
-			c.cr = false
-			if p[0] == '\n' {
-				p = p[1:]
-				c.lineEnd()
+		if !c.cr && !c.blank {
+			if n := plain(p, c.relaxed); n > 0 {
+				c.take(p[:n])
+				p = p[n:]
 				continue
 			}
-			c.release()
-			c.out = append(c.out, '\r')
 		}
-		switch b := p[0]; {
-		case b == '\r':
-			if len(p) > 1 && p[1] == '\n' {
-				p = p[2:]
-				c.lineEnd()
-				continue
-			}
-			c.cr = true
-			p = p[1:]
-		case b == '\n':
-			p = p[1:]
-			c.lineEnd()
-		case c.relaxed && (b == ' ' || b == '\t'):
-			c.blank = true
-			p = p[1:]
-		default:
-			n := c.run(p[:min(len(p), window)])
-			c.release()
-			c.out = append(c.out, p[:n]...)
-			p = p[n:]
-		}
+		n := min(len(p), window)
+		c.step(p[:n])
+		p = p[n:]
 	}
 	c.flush()
 }
 
-func (c *canonicalBody) lineEnd() {
-	c.blank = false
-	c.pending++
+// take writes what is canonical but for the line ends at its end.
+func (c *canonicalBody) take(p []byte) {
+	text := p
+	for n := len(text); n > 1 && text[n-1] == '\n' && text[n-2] == '\r'; n = len(text) {
+		text = text[:n-2]
+	}
+	ends := int64(len(p)-len(text)) / 2
+	if len(text) == 0 {
+		c.pending += ends
+		return
+	}
+	c.release()
+	if len(text) < direct {
+		c.out = append(c.out, text...)
+	} else {
+		c.flush()
+		c.emit(text)
+	}
+	c.pending = ends
 }
 
-// window is how far run looks ahead. It bounds what a body made of many short runs
-// can cost.
-const window = 512
+// window is how many bytes are taken one by one before the next attempt to take many.
+// It bounds what a body of short pieces can cost.
+const window = 4
 
-var twoBlanks = []byte("  ")
+// step takes the first bytes of p one by one.
+func (c *canonicalBody) step(p []byte) {
+	for _, b := range p {
+		if c.cr && b != '\n' {
+			c.put('\r')
+		}
+		c.cr = false
+		switch {
+		case b == '\n':
+			c.blank = false
+			c.pending++
+		case b == '\r':
+			c.cr = true
+		case c.relaxed && (b == ' ' || b == '\t'):
+			c.blank = true
+		default:
+			c.put(b)
+		}
+	}
+}
 
-// run gives how many bytes at the beginning of p are taken as they are. The first is
-// no blank and no line end. In relaxed lines single blanks between words stay too.
-func (c *canonicalBody) run(p []byte) int {
-	if n := bytes.IndexByte(p, '\n'); n >= 0 {
-		p = p[:n]
+func (c *canonicalBody) put(b byte) {
+	if c.blank || c.pending > 0 || !c.any {
+		c.release()
 	}
-	if n := bytes.IndexByte(p, '\r'); n >= 0 {
-		p = p[:n]
-	}
-	if !c.relaxed {
-		return len(p)
-	}
-	if n := bytes.IndexByte(p, '\t'); n >= 0 {
-		p = p[:n]
-	}
-	if n := bytes.Index(p, twoBlanks); n >= 0 {
-		p = p[:n]
-	}
-	return len(bytes.TrimRight(p, " "))
+	c.out = append(c.out, b)
 }
 
 // Close ends the body: one line end in place of those at its end. An empty simple
 // body is one line end, an empty relaxed one is nothing.
 func (c *canonicalBody) Close() {
 	if c.cr {
-		c.release()
-		c.out = append(c.out, '\r')
+		c.put('\r')
 	}
 	c.flush()
 	if c.any || !c.relaxed {
 		c.emit(lineEnds[:2])
+	}
+	for _, h := range c.wanted {
+		h.sum = c.hash.Sum(nil)
+	}
+	for _, h := range c.all {
+		h.size = c.size
 	}
 }

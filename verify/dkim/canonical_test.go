@@ -1,9 +1,10 @@
 package dkim
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
-	"hash"
+	"math/rand/v2"
 	"net"
 	"regexp"
 	"strings"
@@ -12,15 +13,6 @@ import (
 
 	"mxhook/verify/dns"
 )
-
-// sink keeps what is hashed.
-type sink struct {
-	hash.Hash
-	strings.Builder
-}
-
-func (s *sink) Write(p []byte) (int, error) { return s.Builder.Write(p) }
-func (s *sink) Reset()                      {}
 
 var (
 	bareLF = regexp.MustCompile(`(^|[^\r])\n`)
@@ -50,29 +42,78 @@ func slow(body string, relaxed bool) string {
 	return strings.Join(lines, "\r\n") + "\r\n"
 }
 
+// same compares with the simplest way, given pieces of a size and limits around every
+// place where something ends.
+func same(t *testing.T, body string, relaxed bool, piece int) {
+	t.Helper()
+	want := slow(body, relaxed)
+	c := &canonicalBody{relaxed: relaxed, hash: sha256.New()}
+	limits := []int64{-1, 0, 1, int64(piece), int64(len(want)) / 2, int64(len(want)) - 1, int64(len(want)), int64(len(want)) + 1}
+	var got []*bodyHash
+	for _, l := range limits {
+		got = append(got, c.want(max(l, -1)))
+	}
+	for rest := []byte(body); len(rest) > 0; {
+		n := min(piece, len(rest))
+		c.Write(rest[:n])
+		rest = rest[n:]
+	}
+	c.Close()
+	for i, l := range limits {
+		covered := want
+		if l = max(l, -1); l >= 0 {
+			covered = want[:min(l, int64(len(want)))]
+		}
+		if sum := sha256.Sum256([]byte(covered)); got[i] != c.want(l) || !bytes.Equal(got[i].sum, sum[:]) || got[i].size != int64(len(want)) {
+			t.Fatalf("%q relaxed=%v in pieces of %d, l=%d: the hash of %d bytes is another than that of %q", body, relaxed, piece, l, got[i].size, want)
+		}
+	}
+}
+
 func FuzzCanonicalBody(f *testing.F) {
 	f.Add("a  b\t\r\n\r\n c \r\nd", true, 3)
 	f.Add("\r\r\n\n \r", true, 1)
 	f.Add(strings.Repeat("word ", 300)+" \t"+strings.Repeat("x", 600)+"\r\n", false, 100)
 	f.Add("\r\n\r\n", false, 5)
-	f.Fuzz(func(t *testing.T, body string, relaxed bool, cut int) {
-		if cut <= 0 {
-			cut = 7
+	f.Fuzz(func(t *testing.T, body string, relaxed bool, piece int) {
+		if piece <= 0 {
+			piece = 7
 		}
-		s := &sink{Hash: sha256.New()}
-		h := &bodyHash{hash: s, limit: -1}
-		c := &canonicalBody{relaxed: relaxed, hashes: []*bodyHash{h}}
-		for rest := []byte(body); len(rest) > 0; {
-			n := min(cut, len(rest))
-			c.Write(rest[:n])
-			rest = rest[n:]
-		}
-		c.Close()
-		want := slow(body, relaxed)
-		if got := s.String(); got != want || h.size != int64(len(want)) {
-			t.Fatalf("%q relaxed=%v cut=%d:\n%q (size %d)\nwant\n%q", body, relaxed, cut, got, h.size, want)
-		}
+		same(t, body, relaxed, piece)
 	})
+}
+
+// TestTheFastWayIsTheSlowWay tries every piece size for bodies made of what matters,
+// with such places at every position of a word of eight bytes.
+func TestTheFastWayIsTheSlowWay(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	alphabets := []string{"a \t\r\n", "abcdefgh \r\n", "\r\n", "a\x0b\x0c\x0e\x08!\x1f \t\r\n", "\x00\x80\x8a\x8d\xa0\xff \r\n"}
+	for range 1500 {
+		letters := alphabets[r.IntN(len(alphabets))]
+		var b strings.Builder
+		b.WriteString(strings.Repeat("x", r.IntN(9)))
+		for range r.IntN(25) {
+			if r.IntN(4) == 0 {
+				b.WriteString("\r\n")
+			} else {
+				b.WriteByte(letters[r.IntN(len(letters))])
+			}
+		}
+		b.WriteString(strings.Repeat("y", r.IntN(9)))
+		for piece := range b.Len() + 1 {
+			same(t, b.String(), piece%2 == 0, piece+1)
+			same(t, b.String(), piece%2 == 1, piece+1)
+		}
+	}
+}
+
+func TestLargeBodiesAreCanonicalized(t *testing.T) {
+	for _, body := range bodies() {
+		for _, piece := range []int{64 << 10, 100_003} {
+			same(t, body[:200_000], true, piece)
+			same(t, body[:200_001], false, piece)
+		}
+	}
 }
 
 func TestRelaxedHeader(t *testing.T) {

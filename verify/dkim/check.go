@@ -116,7 +116,7 @@ func (c *Check) OverMessage(header *Picker) (authres.Result, string) {
 	if c.limit > c.body.size {
 		return authres.PermError, "l= is more than the body has"
 	}
-	if subtle.ConstantTimeCompare(c.body.hash.Sum(nil), c.hash) != 1 {
+	if subtle.ConstantTimeCompare(c.body.sum, c.hash) != 1 {
 		return authres.Fail, "the body was changed"
 	}
 	if !c.key.verify(header.digest(c.signature), c.sig) {

@@ -123,3 +123,73 @@ func (r *textReader) Read(p []byte) (int, error) {
 	r.piece = r.piece[n:]
 	return n, nil
 }
+
+// TextSource is the value of a string whose text is what src yields, escaped when it is
+// sent. It reads src once, since the length depends on what must be escaped; the error
+// is one of that. What is no UTF-8 becomes U+FFFD.
+func (j *JSON) TextSource(src Source) (any, error) {
+	size, err := io.Copy(io.Discard, newEscaper(src.Open()))
+	if err != nil {
+		return nil, shortSource(err)
+	}
+	return j.stream(segment{open: func(*scratch) io.Reader { return newEscaper(src.Open()) }, size: size}), nil
+}
+
+// escaper is the inside of a JSON string with the text of a reader.
+type escaper struct {
+	src   io.Reader
+	text  []byte // read and not encoded yet
+	ended error  // of src
+	piece []byte // encoded and not read yet
+	buf   bytes.Buffer
+	enc   *json.Encoder
+}
+
+func newEscaper(src io.Reader) *escaper {
+	e := &escaper{src: src, text: make([]byte, 0, textPiece)}
+	e.enc = newEncoder(&e.buf)
+	return e
+}
+
+// Read implements io.Reader.
+func (e *escaper) Read(p []byte) (int, error) {
+	for len(e.piece) == 0 {
+		if e.ended == nil {
+			var n int
+			n, e.ended = e.src.Read(e.text[len(e.text):cap(e.text)])
+			e.text = e.text[:len(e.text)+n]
+		}
+		whole := len(e.text)
+		if e.ended == nil {
+			whole = wholeCharacters(e.text)
+		}
+		if whole == 0 && e.ended != nil {
+			return 0, e.ended
+		}
+		e.encode(whole)
+	}
+	n := copy(p, e.piece)
+	e.piece = e.piece[n:]
+	return n, nil
+}
+
+func (e *escaper) encode(n int) {
+	e.buf.Reset()
+	e.enc.Encode(string(e.text[:n])) // a string always has an encoding, and a bytes.Buffer takes it
+	quoted := bytes.TrimSuffix(e.buf.Bytes(), []byte("\n"))
+	e.piece = escapeNonXML(quoted[1 : len(quoted)-1])
+	e.text = e.text[:copy(e.text, e.text[n:])]
+}
+
+// wholeCharacters is the length of p without a character at its end that may go on.
+func wholeCharacters(p []byte) int {
+	for i := len(p) - 1; i >= 0 && i > len(p)-utf8.UTFMax; i-- {
+		if utf8.RuneStart(p[i]) {
+			if utf8.FullRune(p[i:]) {
+				break
+			}
+			return i
+		}
+	}
+	return len(p)
+}

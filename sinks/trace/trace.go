@@ -28,14 +28,15 @@ import (
 	"mxhook/verify/authres"
 )
 
-// Fields returns the trace fields of e, each ended by CRLF: Return-Path, one
-// X-Original-To for each recipient, Authentication-Results, Received-SPF (when
-// there is a result) and Received. Without Results, or with an empty Header,
-// Authentication-Results says that nothing was verified (RFC 8601 2.2).
-func Fields(e *sinks.Event) []byte {
-	var b bytes.Buffer
-	writeField(&b, "Return-Path", "<"+e.Mail.ReversePath.String()+">")
-	b.Write(OriginalTo(e))
+// Field is one of our fields, its body unfolded: one line without control characters.
+type Field struct{ Name, Body string }
+
+// List returns the trace fields of e: Return-Path, one X-Original-To for each
+// recipient, Authentication-Results, Received-SPF (when there is a result) and
+// Received. Without Results, or with an empty Header, Authentication-Results says that
+// nothing was verified (RFC 8601 2.2).
+func List(e *sinks.Event) []Field {
+	list := append([]Field{{"Return-Path", "<" + e.Mail.ReversePath.String() + ">"}}, originalTo(e)...)
 	results, spf := "", ""
 	if e.Results != nil {
 		results, spf = e.Results.Header, e.Results.ReceivedSPF
@@ -43,22 +44,37 @@ func Fields(e *sinks.Event) []byte {
 	if results == "" {
 		results = domain(e.Hostname) + "; none"
 	}
-	writeField(&b, "Authentication-Results", results)
+	list = append(list, Field{"Authentication-Results", results})
 	if spf != "" {
-		writeField(&b, "Received-SPF", spf)
+		list = append(list, Field{"Received-SPF", spf})
 	}
-	writeField(&b, "Received", received(e))
+	list = append(list, Field{"Received", received(e)})
+	for i := range list {
+		list[i].Body = strings.Trim(printable(list[i].Body), " ")
+	}
+	return list
+}
+
+// Fields returns List as it stands in a header section, each field ended by CRLF.
+func Fields(e *sinks.Event) []byte { return write(List(e)) }
+
+func write(list []Field) []byte {
+	var b bytes.Buffer
+	for _, f := range list {
+		writeField(&b, f.Name, f.Body)
+	}
 	return b.Bytes()
 }
 
 // OriginalTo returns one X-Original-To field for each recipient of e. A format
 // whose receiver knows a message by its bytes takes them alone.
-func OriginalTo(e *sinks.Event) []byte {
-	var b bytes.Buffer
+func OriginalTo(e *sinks.Event) []byte { return write(originalTo(e)) }
+
+func originalTo(e *sinks.Event) (list []Field) {
 	for _, r := range e.Recipients {
-		writeField(&b, "X-Original-To", r.Path.String())
+		list = append(list, Field{"X-Original-To", r.Path.String()})
 	}
-	return b.Bytes()
+	return list
 }
 
 // received returns the body of the Received field (RFC 5321 4.4). The recipient

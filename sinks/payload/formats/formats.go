@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"mxhook/sinks/payload"
+	"mxhook/sinks/payload/postmark"
 )
 
 // Secret says what a format's `secret` is.
@@ -51,6 +52,7 @@ func kinds() []Kind {
 	return []Kind{
 		{Name: "mxhook", JSON: true, make: func(o Options) (payload.Format, error) { return payload.NativeFormat(o.Include), nil }},
 		{Name: "raw", make: func(Options) (payload.Format, error) { return payload.RawFormat(), nil }},
+		{Name: "postmark", OneRecipient: true, BasicAuth: true, JSON: true, make: func(o Options) (payload.Format, error) { return postmark.New(o.Include), nil }},
 	}
 }
 

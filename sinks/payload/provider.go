@@ -1,0 +1,99 @@
+package payload
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+
+	"mxhook/inbound/message"
+	"mxhook/sinks"
+	"mxhook/sinks/trace"
+)
+
+// HeaderField is one field of a header section as receivers of providers see it.
+type HeaderField struct {
+	Name  string // as it was written
+	Value string // unfolded, encoded words decoded
+	Raw   string // unfolded, as it was written
+}
+
+// Header returns the header section of a raw copy of e as a list: our trace fields,
+// then those of the message without those that a raw copy leaves out.
+func Header(e *sinks.Event) []HeaderField {
+	var list []HeaderField
+	for _, f := range trace.List(e) {
+		list = append(list, HeaderField{f.Name, f.Body, f.Body})
+	}
+	for _, f := range e.Message.Header {
+		if !cutOut(e, f) {
+			list = append(list, HeaderField{f.Name, f.Value, strings.TrimSpace(strings.Map(oneLine, unfold(f.Raw)))})
+		}
+	}
+	return list
+}
+
+// cutOut tells whether a raw copy of e leaves a field out.
+func cutOut(e *sinks.Event, f message.Field) bool {
+	for _, c := range e.Cut {
+		if f.Start < c.End && c.Start < f.End {
+			return true
+		}
+	}
+	return false
+}
+
+// unfold takes the line ends of folds out and leaves their blanks (RFC 5322 2.2.3).
+func unfold(s string) string {
+	return strings.NewReplacer("\r\n", "", "\n", "").Replace(s)
+}
+
+func oneLine(r rune) rune {
+	if r == '\r' || r == '\n' || r == 0 {
+		return ' '
+	}
+	return r
+}
+
+// First returns the value of the first field of that name, "" without one.
+func First(list []HeaderField, name string) string {
+	for _, f := range list {
+		if strings.EqualFold(f.Name, name) {
+			return f.Value
+		}
+	}
+	return ""
+}
+
+// Mailbox writes an address as providers show it: "Name" <local@domain>, or the bare
+// address.
+func Mailbox(a message.Address) string {
+	if a.Name == "" {
+		return a.Address
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(a.Name) + `" <` + a.Address + ">"
+}
+
+// Mailboxes writes a list of addresses, "" for none.
+func Mailboxes(list []message.Address) string {
+	texts := make([]string, len(list))
+	for i, a := range list {
+		texts[i] = Mailbox(a)
+	}
+	return strings.Join(texts, ", ")
+}
+
+// UUID is an identifier of e in the form of RFC 9562 (version 8), for receivers whose
+// provider gives such ones: the same for the same event id.
+func UUID(e *sinks.Event) string {
+	sum := sha256.Sum256([]byte("uuid " + e.ID))
+	sum[6] = sum[6]&0x0f | 0x80
+	sum[8] = sum[8]&0x3f | 0x80
+	x := hex.EncodeToString(sum[:16])
+	return x[:8] + "-" + x[8:12] + "-" + x[12:16] + "-" + x[16:20] + "-" + x[20:]
+}
+
+// Tag is what follows the first "+" of a recipient's local part.
+func Tag(r sinks.Recipient) string {
+	_, tag, _ := strings.Cut(r.Path.LocalPart, "+")
+	return tag
+}

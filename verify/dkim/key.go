@@ -22,6 +22,9 @@ const (
 	maxRSA = 8192
 )
 
+// maxKeyRecord is how long a key record may be. One of 8192 bits has 1500 octets.
+const maxKeyRecord = 8 << 10
+
 // key is a public key record (RFC 6376 3.6.1).
 type key struct {
 	rsa     *rsa.PublicKey
@@ -61,6 +64,9 @@ func fetchKey(ctx context.Context, r dns.Resolver, selector, domain string) (*ke
 }
 
 func parseKey(text string) (*key, *problem) {
+	if len(text) > maxKeyRecord {
+		return nil, permanent("the key record has more than %d octets", maxKeyRecord)
+	}
 	tags, err := ParseTags(text)
 	if err != nil {
 		return nil, permanent("the key record is malformed")
@@ -68,7 +74,8 @@ func parseKey(text string) (*key, *problem) {
 	if v, ok := tags["v"]; ok && v != "DKIM1" {
 		return nil, permanent("the key record is of another version")
 	}
-	if s, ok := tags["s"]; ok && !slices.Contains(list(s), "*") && !slices.Contains(list(s), "email") {
+	// The words of a key record are in any case (RFC 5234 2.3), but for its version.
+	if s, ok := tags["s"]; ok && !slices.Contains(words(s), "*") && !slices.Contains(words(s), "email") {
 		return nil, permanent("the key is not for mail")
 	}
 	p, ok := tags["p"]
@@ -82,15 +89,15 @@ func parseKey(text string) (*key, *problem) {
 	if err != nil {
 		return nil, permanent("the key record is malformed")
 	}
-	flags := list(tags["t"])
+	flags := words(tags["t"])
 	k := &key{strict: slices.Contains(flags, "s"), testing: slices.Contains(flags, "y")}
 	if h, ok := tags["h"]; ok {
-		k.hashes = append([]string{}, list(h)...)
+		k.hashes = append([]string{}, words(h)...)
 	}
 	switch t, ok := tags["k"]; {
-	case !ok || t == "rsa":
+	case !ok || strings.EqualFold(t, "rsa"):
 		return k, k.setRSA(der)
-	case t == "ed25519":
+	case strings.EqualFold(t, "ed25519"):
 		if len(der) != ed25519.PublicKeySize {
 			return nil, permanent("the ed25519 key has %d bytes", len(der))
 		}

@@ -31,9 +31,15 @@ func NewPicker(header []Field) *Picker {
 func (p *Picker) digest(s *signature) []byte {
 	hash := sha256.New()
 	used := map[string]int{}
+	itself := strings.ToLower(s.field.Name)
 	for _, name := range s.headers {
 		fields := p.fields[name]
 		n := used[name]
+		if name == itself && n < len(fields) && fields[len(fields)-1-n].raw == s.field.Raw {
+			// h= may name others of its kind, but never means itself (RFC 6376 3.5).
+			n, itself = n+1, ""
+			used[name] = n
+		}
 		if name == "" || n >= len(fields) {
 			continue
 		}

@@ -119,24 +119,25 @@ func readHash(s *signature, tags Tags, _ time.Time) *problem {
 	if s.hash, err = base64.StdEncoding.DecodeString(compact(tags["bh"])); err != nil {
 		return permanent("bh= is malformed")
 	}
-	header, body, _ := strings.Cut(strings.ToLower(compact(tags["c"])), "/")
-	for _, c := range []struct {
-		value   string
-		relaxed *bool
-	}{{header, &s.relaxedHead}, {body, &s.relaxedBody}} {
-		switch c.value {
-		case "", "simple":
-		case "relaxed":
-			*c.relaxed = true
-		default:
+	c, ok := tags["c"]
+	if !ok {
+		return nil // simple/simple
+	}
+	header, body, both := strings.Cut(strings.ToLower(compact(c)), "/")
+	if !both {
+		body = "simple"
+	}
+	for _, one := range []string{header, body} {
+		if one != "simple" && one != "relaxed" {
 			return permanent("the canonicalization is unknown")
 		}
 	}
+	s.relaxedHead, s.relaxedBody = header == "relaxed", body == "relaxed"
 	return nil
 }
 
 func readHeaders(s *signature, tags Tags, _ time.Time) *problem {
-	s.headers = list(strings.ToLower(tags["h"]))
+	s.headers = words(tags["h"])
 	if !slices.Contains(s.headers, "from") {
 		return permanent("the From field is not signed")
 	}
@@ -167,8 +168,8 @@ func readRest(s *signature, tags Tags, _ time.Time) *problem {
 	if !ok {
 		return nil
 	}
-	for _, method := range list(q) {
-		if strings.EqualFold(method, "dns/txt") || strings.EqualFold(method, "dns") {
+	for _, method := range words(q) {
+		if method == "dns/txt" || method == "dns" {
 			return nil
 		}
 	}

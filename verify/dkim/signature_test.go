@@ -17,6 +17,12 @@ import (
 // library writes only what is right. The body is "x\r\n", the header one From.
 func retag(t testing.TB, edit func(tags string) string, signer crypto.Signer) string {
 	t.Helper()
+	return retagOver(t, "from:a@sender.example\r\n", edit, signer) + "From: a@sender.example\r\n\r\nx\r\n"
+}
+
+// retagOver gives the signature field alone, over these canonical fields.
+func retagOver(t testing.TB, fields string, edit func(tags string) string, signer crypto.Signer) string {
+	t.Helper()
 	bodyHash := sha256.Sum256([]byte("x\r\n"))
 	selector, algorithm := "rsa", "rsa-sha256"
 	if _, ok := signer.(ed25519.PrivateKey); ok {
@@ -24,7 +30,7 @@ func retag(t testing.TB, edit func(tags string) string, signer crypto.Signer) st
 	}
 	tags := edit("v=1; a=" + algorithm + "; d=sender.example; s=" + selector + "; c=relaxed/simple; h=From; bh=" +
 		base64.StdEncoding.EncodeToString(bodyHash[:]) + "; b=")
-	digest := sha256.Sum256([]byte("from:a@sender.example\r\ndkim-signature:" + tags))
+	digest := sha256.Sum256([]byte(fields + "dkim-signature:" + tags))
 	var hash crypto.SignerOpts = crypto.SHA256
 	if algorithm != "rsa-sha256" {
 		hash = crypto.Hash(0)
@@ -33,7 +39,7 @@ func retag(t testing.TB, edit func(tags string) string, signer crypto.Signer) st
 	if err != nil {
 		t.Fatal(err)
 	}
-	return "DKIM-Signature: " + tags + base64.StdEncoding.EncodeToString(sig) + "\r\nFrom: a@sender.example\r\n\r\nx\r\n"
+	return "DKIM-Signature: " + tags + base64.StdEncoding.EncodeToString(sig) + "\r\n"
 }
 
 func TestTags(t *testing.T) {
@@ -86,6 +92,19 @@ func TestTags(t *testing.T) {
 		s := one(t, z, retag(t, c.edit, rsaKey()))
 		if s.Result != c.want || s.Reason != c.reason {
 			t.Errorf("%s: %s %q, want %s %q", c.rule, s.Result, s.Reason, c.want, c.reason)
+		}
+	}
+	// A signature that names its own kind signs others, never itself.
+	inner := retag(t, with(""), edKey())
+	field, _, _ := strings.Cut(inner, "\r\n")
+	for _, names := range []string{"h=From:DKIM-Signature", "h=DKIM-Signature:From:DKIM-Signature"} {
+		digested := "from:a@sender.example\r\n" + "dkim-signature:" + strings.TrimPrefix(field, "DKIM-Signature: ") + "\r\n"
+		if strings.HasPrefix(names, "h=D") {
+			digested = digested[len("from:a@sender.example\r\n"):] + "from:a@sender.example\r\n"
+		}
+		outer := retagOver(t, digested, replace("h=From", names), rsaKey())
+		if s := verify(t, z, outer+inner, time.Now()); len(s) != 2 || s[0].Result != authres.Pass || s[1].Result != authres.Pass {
+			t.Errorf("%s: %+v", names, s)
 		}
 	}
 	partly := strings.Replace(retag(t, with("l=3;"), rsaKey()), "\r\n\r\nx\r\n", "\r\n\r\nx\r\nmore\r\n", 1)

@@ -88,6 +88,9 @@ func list(s string) []string {
 	return strings.Split(s, ":")
 }
 
+// words is list for words that are the same in any case.
+func words(s string) []string { return list(strings.ToLower(s)) }
+
 // quotedPrintable undoes dkim-quoted-printable (RFC 6376 2.11). What is no escape is
 // left as it is.
 func quotedPrintable(s string) string {

@@ -114,6 +114,7 @@ func (c *compiler) rule(i int, r Rule) {
 		}
 		cr.senders = append(cr.senders, p)
 	}
+	cr.conditions = c.when(i, r.When)
 	c.t.rules = append(c.t.rules, cr)
 }
 

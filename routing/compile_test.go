@@ -212,7 +212,7 @@ rest: not asked: route "tickets" ended the search
 		t.Run(c.name, func(t *testing.T) {
 			var b strings.Builder
 			for _, s := range table.Explain(path(t, c.from), path(t, c.rcpt)) {
-				if s.Taken {
+				if s.Candidate {
 					b.WriteByte('+')
 				}
 				b.WriteString(s.Rule.Name + ": " + s.Text + "\n")
@@ -225,21 +225,21 @@ rest: not asked: route "tickets" ended the search
 	t.Run("a postmaster whom the first route rejects", func(t *testing.T) {
 		table := mustCompile(t, "", Rule{Name: "no", Recipient: []string{"postmaster@in.example"}, Reject: rejectReply}, Rule{Name: "bob", Recipient: []string{"bob@in.example"}})
 		steps := table.Explain(path(t, ""), path(t, "postmaster@in.example"))
-		if len(steps) != 3 || !steps[2].Taken || !strings.HasSuffix(steps[0].Text, "its reject has no effect, since postmaster is always accepted") {
+		if len(steps) != 3 || !steps[2].Candidate || !strings.HasSuffix(steps[0].Text, "its reject has no effect, since postmaster is always accepted") {
 			t.Errorf("got %+v", steps)
 		}
 	})
 	t.Run("a postmaster of a domain that only domains name", func(t *testing.T) {
 		table := mustCompile(t, "", Rule{Name: "bob", Recipient: []string{"bob@in.example"}, Domains: []string{"x.example"}})
 		steps := table.Explain(path(t, ""), path(t, "postmaster@x.example"))
-		if len(steps) != 2 || !steps[1].Taken || steps[0].Text != `x.example is one of its domains, but not that of "bob@in.example"` {
+		if len(steps) != 2 || !steps[1].Candidate || steps[0].Text != `x.example is one of its domains, but not that of "bob@in.example"` {
 			t.Errorf("got %+v", steps)
 		}
 	})
 	t.Run("a postmaster whom nobody matches", func(t *testing.T) {
 		table := mustCompile(t, "", Rule{Name: "bob", Recipient: []string{"bob@in.example"}})
 		steps := table.Explain(path(t, ""), path(t, "postmaster"))
-		if len(steps) != 2 || steps[0].Taken || !steps[1].Taken || steps[1].Rule.Name != "bob" {
+		if len(steps) != 2 || steps[0].Candidate || !steps[1].Candidate || steps[1].Rule.Name != "bob" {
 			t.Errorf("got %+v", steps)
 		}
 	})

@@ -11,15 +11,15 @@ import (
 
 // Step is what one rule said of a recipient.
 type Step struct {
-	Rule     *Rule // not to be changed
-	Taken    bool  // the rule is among the decision's matches
-	Text     string
-	Captures map[string]string // when the recipient's pattern matched
+	Rule      *Rule // not to be changed
+	Candidate bool  // the rule is among the decision's candidates
+	Text      string
+	Captures  map[string]string // when the recipient's pattern matched
 }
 
 // Explain tells for each rule, in order, why it takes a recipient or not. The last
-// step of a postmaster whom no matching rule takes is the rule of last resort. The
-// decision itself is Recipient's.
+// step of a postmaster whom no matching rule takes, or perhaps none, is the rule of last
+// resort. Of conditions it tells what they are. The decision itself is Recipient's.
 func (t *Table) Explain(reversePath, forwardPath inbound.Path) []Step {
 	path, a, err := t.resolve(forwardPath)
 	if err != nil {
@@ -43,9 +43,9 @@ func (t *Table) Explain(reversePath, forwardPath inbound.Path) []Step {
 			s.Captures = h.captures
 			s.Text = fmt.Sprintf("recipient %q matches, but sender %s does not match %s", r.Recipient[h.alternative], angle(reversePath), quoteList(r.Sender))
 		default:
-			s.Captures, s.Taken = h.captures, took(d, &r.Rule)
-			s.Text = fmt.Sprintf("recipient %q matches%s: %s", r.Recipient[h.alternative], captureText(h.captures), whatThen(r, d, a, h.captures, slices.ContainsFunc(steps, func(s Step) bool { return s.Taken })))
-			if _, bad := badCapture(h.captures); bad || !r.Continue {
+			s.Captures, s.Candidate = h.captures, isCandidate(d, &r.Rule)
+			s.Text = fmt.Sprintf("recipient %q matches%s: %s", r.Recipient[h.alternative], captureText(h.captures), whatThen(r, d, a, h.captures, steps))
+			if _, bad := badCapture(h.captures); bad || !r.Continue && r.conditions == nil {
 				ended = r.Name
 			}
 		}
@@ -54,16 +54,29 @@ func (t *Table) Explain(reversePath, forwardPath inbound.Path) []Step {
 	return append(steps, t.lastResort(d, path, a, steps)...)
 }
 
-// lastResort is the step of a postmaster whom only the rule of last resort takes.
+// lastResort is the step of a postmaster whom only the rule of last resort takes, or
+// whom it takes when no condition holds.
 func (t *Table) lastResort(d Decision, path inbound.Path, a address, steps []Step) []Step {
-	if d.Err != nil || a.folded != "postmaster" || slices.ContainsFunc(steps, func(s Step) bool { return s.Taken }) {
+	if d.Err != nil || a.folded != "postmaster" || d.sure() {
 		return nil
 	}
 	m, ok := t.postmaster(path, a.domain)
-	if !ok {
+	const why = "postmaster is always accepted, and this is the domain's first route that delivers without captures"
+	switch {
+	case !ok:
 		return nil
+	case slices.ContainsFunc(steps, func(s Step) bool { return s.Candidate }):
+		return []Step{{Rule: m.Rule, Text: "if no route takes it after the data: " + why}}
 	}
-	return []Step{{Rule: m.Rule, Taken: true, Text: "postmaster is always accepted, and this is the domain's first route that delivers without captures"}}
+	return []Step{{Rule: m.Rule, Candidate: true, Text: why}}
+}
+
+// sure tells whether a rule takes the recipient whatever the message is. The rule of
+// last resort is not meant.
+func (d Decision) sure() bool {
+	return slices.ContainsFunc(d.Candidates, func(m Match) bool {
+		return m.conditions == nil && m.Rule.Reject == nil && !m.resort
+	})
 }
 
 type hit struct {
@@ -86,8 +99,8 @@ func (t *Table) hits(a address) map[int]hit {
 	return hits
 }
 
-func took(d Decision, r *Rule) bool {
-	return slices.ContainsFunc(d.Matches, func(m Match) bool { return m.Rule == r })
+func isCandidate(d Decision, r *Rule) bool {
+	return slices.ContainsFunc(d.Candidates, func(m Match) bool { return m.Rule == r && !m.resort })
 }
 
 func (t *Table) whyNot(i int, a address) string {
@@ -119,21 +132,44 @@ func (t *Table) servesDomain(i int, domain string) bool {
 	return false
 }
 
-// whatThen tells what a matching rule does; taken says that a former one has taken
-// the recipient.
-func whatThen(r *compiledRule, d Decision, a address, captures map[string]string, taken bool) string {
+// whatThen tells what a matching rule does, behind the steps of the former ones.
+func whatThen(r *compiledRule, d Decision, a address, captures map[string]string, former []Step) string {
 	if name, bad := badCapture(captures); bad {
 		return fmt.Sprintf("refused, since {%s} is a dot segment or holds control characters", name)
 	}
+	perhaps := slices.ContainsFunc(former, func(s Step) bool { return s.Candidate && s.Rule.When != nil && !s.Rule.Continue })
+	text := ""
 	switch {
-	case r.Reject != nil && d.Err == nil && !taken:
-		return "it ends the search; its reject has no effect, since postmaster is always accepted"
-	case r.Reject != nil && d.Err == nil:
-		return "it ends the search; its reject has no effect, since the recipient already has a taker"
-	case r.Reject != nil:
-		return "refused with " + r.Reject.String()
+	case r.conditions != nil:
+		text = fmt.Sprintf("if, after the data, %s, ", r.conditions)
+	case perhaps:
+		text = "unless a route before it ends the search, "
 	}
-	return thenDelivers(&r.Rule, a)
+	if r.Reject == nil {
+		text += thenDelivers(&r.Rule, a)
+	} else {
+		text += thenRefuses(r, d, a, former)
+	}
+	if r.conditions != nil && !r.Continue {
+		text += "; otherwise the search goes on"
+	}
+	return text
+}
+
+// thenRefuses tells what a rule with Reject that is reached does with a recipient.
+func thenRefuses(r *compiledRule, d Decision, a address, former []Step) string {
+	sure := slices.ContainsFunc(former, func(s Step) bool { return s.Candidate && s.Rule.When == nil })
+	switch {
+	case d.Err != nil:
+		return "refused with " + r.Reject.String()
+	case sure:
+		return "it ends the search; its reject has no effect, since the recipient already has a taker"
+	case a.folded == "postmaster":
+		return "it ends the search; its reject has no effect, since postmaster is always accepted"
+	case slices.ContainsFunc(former, func(s Step) bool { return s.Candidate && s.Rule.Reject == nil }):
+		return "refused with " + r.Reject.String() + ", if no route before it has taken the recipient"
+	}
+	return "refused with " + r.Reject.String()
 }
 
 // thenDelivers tells what a rule that takes a recipient does with it.

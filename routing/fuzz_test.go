@@ -97,8 +97,8 @@ func FuzzRecipient(f *testing.F) {
 // checkDecision holds a decision to what is true of all.
 func checkDecision(t *testing.T, table *Table, from, rcpt inbound.Path) {
 	d := table.Recipient(from, rcpt)
-	if (d.Err == nil) == (len(d.Matches) == 0) {
-		t.Errorf("matches %v and error %v", d.Matches, d.Err)
+	if (d.Err == nil) == (len(d.Candidates) == 0) {
+		t.Errorf("matches %v and error %v", d.Candidates, d.Err)
 	}
 	if d.Err != nil && status.ConditionOf(d.Err) == status.LocalError {
 		t.Errorf("error without a condition: %v", d.Err)
@@ -106,8 +106,8 @@ func checkDecision(t *testing.T, table *Table, from, rcpt inbound.Path) {
 	if strings.EqualFold(rcpt.LocalPart, "postmaster") && d.Err != nil && status.ConditionOf(d.Err) != status.RelayDenied {
 		t.Errorf("postmaster is refused: %v", d.Err)
 	}
-	for i, m := range d.Matches {
-		if i+1 < len(d.Matches) && !m.Rule.Continue {
+	for i, m := range d.Candidates {
+		if i+1 < len(d.Candidates) && !m.Rule.Continue {
 			t.Errorf("the search went on after %q", m.Rule.Name)
 		}
 		for name, v := range m.Captures {
@@ -118,12 +118,12 @@ func checkDecision(t *testing.T, table *Table, from, rcpt inbound.Path) {
 	}
 	taken := 0
 	for _, s := range table.Explain(from, rcpt) {
-		if s.Taken {
+		if s.Candidate {
 			taken++
 		}
 	}
-	if taken != len(d.Matches) {
-		t.Errorf("explain takes %d, the decision has %d", taken, len(d.Matches))
+	if taken != len(d.Candidates) {
+		t.Errorf("explain takes %d, the decision has %d", taken, len(d.Candidates))
 	}
 }
 
@@ -338,7 +338,7 @@ func FuzzCompile(f *testing.F) {
 		if table == nil || err != nil {
 			return
 		}
-		for _, m := range table.Recipient(p, p).Matches {
+		for _, m := range table.Recipient(p, p).Candidates {
 			// What a pattern without wildcards and regular expressions captured
 			// reassembles the address.
 			if recipient[0] == '/' || strings.Contains(recipient, "*") || !isASCII(rcpt) || len(m.Captures) == 0 {

@@ -36,7 +36,7 @@ func (t *Table) takesPostmaster(domain string) bool {
 		switch {
 		case bad, r.Reject != nil:
 			return false
-		case len(r.senders) > 0:
+		case len(r.senders) > 0, r.conditions != nil:
 			return true
 		}
 		takes = true
@@ -188,7 +188,7 @@ func (v *cover) takesPlace(e entry, domain string) int {
 	for _, d := range []string{domain, ""} {
 		for _, rules := range [][]int{v.at(d).every, v.at(d).normal[e.p.normal]} {
 			for _, n := range rules {
-				if v.sendersCover(n, e.rule) {
+				if v.covers(n, e.rule) {
 					return n
 				}
 			}
@@ -206,7 +206,7 @@ func (v *cover) takesPlace(e entry, domain string) int {
 		if former.rule >= e.rule {
 			return false
 		}
-		if v.c.t.rules[former.rule].Continue != v.continues || former.p.minds || !v.sendersCover(former.rule, e.rule) {
+		if v.c.t.rules[former.rule].Continue != v.continues || former.p.minds || !v.covers(former.rule, e.rule) {
 			return true
 		}
 		if _, ok := former.p.match(a); ok {
@@ -236,7 +236,7 @@ func (v *cover) takesWild(e entry, domain string) int {
 		}
 		for i := 0; i <= len(prefix); i++ {
 			for _, former := range wild[prefix[:i]] {
-				if (d != "" || former.p.domain == nil || former.p.fits(domain)) && v.steps.pattern(former.p, e.p, domain) && v.sendersCover(former.rule, e.rule) {
+				if (d != "" || former.p.domain == nil || former.p.fits(domain)) && v.steps.pattern(former.p, e.p, domain) && v.covers(former.rule, e.rule) {
 					return former.rule
 				}
 			}
@@ -245,9 +245,20 @@ func (v *cover) takesWild(e entry, domain string) int {
 	return -1
 }
 
-// sendersCover tells whether rule n surely takes every sender that rule i takes.
-func (v *cover) sendersCover(n, i int) bool {
-	former, later := v.c.t.rules[n].senders, v.c.t.rules[i].senders
+// covers tells whether rule n surely takes every message that rule i takes, by its
+// sender and its conditions. Whom a rule with conditions asks at RCPT may take it out of
+// the candidates, so that the next one is reached.
+func (v *cover) covers(n, i int) bool {
+	former, later := v.c.t.rules[n], v.c.t.rules[i]
+	if former.When != nil && (former.Asks || later.When == nil || !v.steps.when(former.When, later.When)) {
+		return false
+	}
+	return v.sendersCover(former.senders, later.senders)
+}
+
+// sendersCover tells whether the former patterns surely take every sender that the later
+// ones take.
+func (v *cover) sendersCover(former, later []*pattern) bool {
 	if len(former) == 0 {
 		return true
 	}
@@ -255,11 +266,7 @@ func (v *cover) sendersCover(n, i int) bool {
 		return false
 	}
 	for _, p := range later {
-		covered := false
-		for _, q := range former {
-			covered = covered || v.steps.sender(q, p)
-		}
-		if !covered {
+		if !slices.ContainsFunc(former, func(q *pattern) bool { return v.steps.sender(q, p) }) {
 			return false
 		}
 	}

@@ -45,7 +45,7 @@ func describe(d Decision) string {
 		return status.ReplyOf(d.Err).String()
 	}
 	var all []string
-	for _, m := range d.Matches {
+	for _, m := range d.Candidates {
 		s := m.Rule.Name
 		for _, k := range slices.Sorted(maps.Keys(m.Captures)) {
 			s += " " + k + "=" + m.Captures[k]
@@ -165,7 +165,7 @@ func TestBarePostmaster(t *testing.T) {
 				rules = append(rules, Rule{Recipient: []string{"@" + d}})
 			}
 			d := mustCompile(t, c.hostname, rules...).Recipient(inbound.Path{}, path(t, "postmaster"))
-			if d.Err != nil || d.Matches[0].Path.String() != c.want {
+			if d.Err != nil || d.Candidates[0].Path.String() != c.want {
 				t.Errorf("got %+v, want %s", d, c.want)
 			}
 		})

@@ -24,6 +24,9 @@ type Rule struct {
 	AnyDomain bool
 	// Sender are the alternatives for the reverse-path; empty takes any.
 	Sender []string
+	// When are conditions on the message; nil has none. A rule that has them is a
+	// candidate until the data has come.
+	When *When
 	// Continue lets the search go on after this rule has matched.
 	Continue bool
 	// Deliver and Optional name sinks.

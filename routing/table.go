@@ -24,7 +24,8 @@ type Table struct {
 
 type compiledRule struct {
 	Rule
-	senders []*pattern // none: any
+	senders    []*pattern  // none: any
+	conditions *conditions // nil: none
 }
 
 // index holds the patterns that serve one domain.
@@ -46,18 +47,23 @@ func (e entry) before(o entry) bool {
 	return e.rule < o.rule || e.rule == o.rule && e.alternative < o.alternative
 }
 
-// Decision is what the rules say of a recipient.
+// Decision is what the rules say of a recipient before the message is known.
 type Decision struct {
-	// Matches are the rules that take the recipient, in order: one, after any number
-	// that have Continue. A match whose rule has Discard delivers nowhere.
-	Matches []Match
-	// Err is nil when there is a match. Otherwise it wraps RelayDenied (no rule serves
+	// Candidates are the rules that match, in order, up to and including the first that
+	// ends the search whatever the message is: it has neither conditions nor Continue. A
+	// rule with Reject that refuses nobody, since a rule without conditions has taken the
+	// recipient before, is left out where it ends the search. Settle says which of them
+	// take the recipient; without conditions all do.
+	Candidates []Match
+	// Err is nil when there is a candidate. Otherwise it wraps RelayDenied (no rule serves
 	// the domain), UnknownRecipient, RouteRejects with the rule's own reply, or
 	// BadForwardPath of package status.
 	Err error
+	// last takes postmaster when no candidate does; nil for all others.
+	last *Match
 }
 
-// Match is a rule that takes a recipient.
+// Match is a rule that takes a recipient, or may take it.
 type Match struct {
 	Rule *Rule // not to be changed
 	// Captures are what the pattern's names stand for, as the sender wrote them; nil
@@ -66,20 +72,23 @@ type Match struct {
 	Captures map[string]string
 	// Path is the forward-path, with a domain where it was a bare postmaster.
 	Path inbound.Path
+	// conditions must hold for the match; nil has none.
+	conditions *conditions
+	resort     bool // the rule is that of last resort, and nothing is asked of it
 }
 
 // Domains returns the served domains in normal form, in order of first appearance.
 // A rule with AnyDomain adds none. The slice is the caller's.
 func (t *Table) Domains() []string { return append([]string(nil), t.order...) }
 
-// Recipient decides who takes a recipient. The first rule that matches wins; rules
-// with Continue are added and the search goes on. A rule with Reject that is
-// reached after such a match ends the search and refuses nothing, since the
-// recipient already has a taker.
+// Recipient decides who may take a recipient. The first rule that matches wins; rules
+// with Continue are added and the search goes on, and so it does behind a rule with
+// conditions, since they may not hold. A rule with Reject refuses here if it comes first
+// and has no conditions; otherwise Settle says whether it does.
 //
 // Postmaster of a served domain is always taken (RFC 5321 4.5.1): where the rules
-// would refuse it, by the first rule of the domain that delivers and needs no
-// captures.
+// would refuse it, now or in the end, by the first rule of the domain that delivers and
+// needs no captures, whatever that one's conditions are.
 func (t *Table) Recipient(reversePath, forwardPath inbound.Path) Decision {
 	forwardPath, a, err := t.resolve(forwardPath)
 	if err != nil {
@@ -87,10 +96,15 @@ func (t *Table) Recipient(reversePath, forwardPath inbound.Path) Decision {
 	}
 	w := walk{t: t, a: a, path: forwardPath, sender: newAddress(reversePath)}
 	d := w.run()
-	if d.Err != nil && a.folded == "postmaster" {
-		if m, ok := t.postmaster(forwardPath, a.domain); ok {
-			return Decision{Matches: []Match{m}}
-		}
+	if a.folded != "postmaster" {
+		return d
+	}
+	m, ok := t.postmaster(forwardPath, a.domain)
+	switch {
+	case ok && d.Err != nil:
+		return Decision{Candidates: []Match{m}}
+	case ok:
+		d.last = &m
 	}
 	return d
 }
@@ -116,7 +130,7 @@ func (t *Table) postmaster(p inbound.Path, domain string) (Match, bool) {
 	if i < 0 {
 		return Match{}, false
 	}
-	return Match{Rule: &t.rules[i].Rule, Path: p}, true
+	return Match{Rule: &t.rules[i].Rule, Path: p, resort: true}, true
 }
 
 func (t *Table) postmasterRule(domain string) int {
@@ -169,6 +183,7 @@ type walk struct {
 	a, sender address
 	path      inbound.Path
 	d         Decision
+	taken     bool // whatever the message is
 }
 
 func (w *walk) run() Decision {
@@ -185,7 +200,7 @@ func (w *walk) run() Decision {
 		r := &w.t.rules[e.rule]
 		return !r.takesSender(w.sender) || w.take(r, captures)
 	})
-	if w.d.Err == nil && len(w.d.Matches) == 0 {
+	if w.d.Err == nil && len(w.d.Candidates) == 0 {
 		w.d.Err = status.UnknownRecipient.Wrap("routing", errors.New("no route takes the recipient"))
 	}
 	return w.d
@@ -197,14 +212,18 @@ func (w *walk) take(r *compiledRule, captures map[string]string) bool {
 		w.d = Decision{Err: status.BadForwardPath.Wrap(routeOp(&r.Rule), errors.New("capture "+name+" is a dot segment or holds control characters"))}
 		return false
 	}
-	if r.Reject != nil {
-		if len(w.d.Matches) == 0 {
-			w.d.Err = status.RouteRejects.WithReply(routeOp(&r.Rule), nil, *r.Reject)
+	if r.Reject != nil && r.conditions == nil {
+		if len(w.d.Candidates) == 0 {
+			w.d.Err = rejects(&r.Rule)
+			return false
 		}
-		return false
+		if w.taken {
+			return false
+		}
 	}
-	w.d.Matches = append(w.d.Matches, Match{Rule: &r.Rule, Captures: captures, Path: w.path})
-	return r.Continue
+	w.d.Candidates = append(w.d.Candidates, Match{Rule: &r.Rule, Captures: captures, Path: w.path, conditions: r.conditions})
+	w.taken = w.taken || r.conditions == nil && r.Reject == nil
+	return r.Continue || r.conditions != nil
 }
 
 func routeOp(r *Rule) string { return "route " + strconv.Quote(r.Name) }

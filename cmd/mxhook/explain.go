@@ -62,7 +62,7 @@ func explain(t *terminal, table *routing.Table, reversePath inbound.Path, rcpt s
 		fmt.Fprintf(t.stdout, "  => refused: %s\n", status.ReplyOf(d.Err))
 		return
 	}
-	for _, m := range d.Matches {
+	for _, m := range d.Candidates {
 		fmt.Fprintf(t.stdout, "  => %s\n", describeMatch(m))
 	}
 }

@@ -34,12 +34,17 @@ type Mail struct {
 }
 
 // Order is what a route wants done: its recipients, to each of its sinks. A route
-// that discards has no sinks. Orders of the same route are taken as one.
+// that discards has no sinks. Orders of the same route are taken as one, but for those
+// that refuse with another condition.
 type Order struct {
 	Route      string
 	Recipients []sinks.Recipient
 	Required   []sinks.Sink
-	Optional   []sinks.Sink
+	// Refused is set where the route refuses the recipients after the data: they are units
+	// with this outcome, which wraps a Condition, and Required counts for nothing. A
+	// refusal for good is kept as a dead event where the message is accepted in spite of it.
+	Refused  error
+	Optional []sinks.Sink
 	// Deduplicate lets the ledger leave out what was delivered.
 	Deduplicate bool
 	// Spool gives the events of the required sinks to the spool, which answers for them.
@@ -134,7 +139,7 @@ func groups(orders []Order) []*group {
 		return g
 	}
 	for _, o := range orders {
-		for _, s := range o.Required {
+		for _, s := range o.required() {
 			find(o, s, false).add(o.Recipients)
 		}
 		for _, s := range o.Optional {

@@ -141,7 +141,7 @@ func (r *round) leave() {
 // note logs and counts an outcome.
 func (d *Deliverer) note(t task, optional, late bool, o sinks.Outcome, took time.Duration) {
 	c := status.ConditionOf(o.Err)
-	if d.config.Observer != nil && !t.spooled {
+	if _, refused := t.sink.(refusal); d.config.Observer != nil && !t.spooled && !refused {
 		d.config.Observer.Outcome(t.sink.Name(), c, took, late)
 	}
 	level, what := slog.LevelInfo, "delivered"

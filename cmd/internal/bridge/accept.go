@@ -91,40 +91,36 @@ func (b *Bridge) keepAccepts(c *config.Config) {
 	}
 }
 
-// accepted asks the URLs of the routes that want a recipient, all at once, and returns
-// the routes that are left. A no takes its route out; where none is left the recipient
-// is unknown. A question without an answer defers the recipient, whatever the others
-// say, since nobody could make up for the route that is missed.
+// accepted asks the URLs of the routes that may take a recipient, all at once, and
+// returns the decision with those that are left. A no takes its route out; where none is
+// left the recipient is unknown. A question without an answer defers the recipient,
+// whatever the others say, since nobody could make up for the route that is missed.
 //
 // Postmaster is accepted without a question (RFC 5321 4.5.1).
-func (t *transaction) accepted(ctx context.Context, matches []routing.Match) ([]routing.Match, error) {
-	if len(matches) > 0 && isPostmaster(matches[0].Path) {
-		return matches, nil
+func (t *transaction) accepted(ctx context.Context, d routing.Decision) routing.Decision {
+	if isPostmaster(d.Candidates[0].Path) {
+		return d
 	}
-	answers := make([]error, len(matches))
+	answers := make([]error, len(d.Candidates))
 	var asking sync.WaitGroup
-	for i, m := range matches {
+	for i, m := range d.Candidates {
 		if m.Rule.Asks {
 			asking.Go(func() { answers[i] = t.ask(ctx, m) })
 		}
 	}
 	asking.Wait()
-	var kept []routing.Match
 	var refusal error
-	for i, m := range matches {
-		switch err := answers[i]; {
+	for _, err := range answers {
+		switch {
 		case err == nil:
-			kept = append(kept, m)
 		case status.ClassOf(err) != status.Permanent:
-			return nil, err
+			d.Err = err
+			return d
 		case refusal == nil:
 			refusal = err
 		}
 	}
-	if len(kept) > 0 {
-		refusal = nil
-	}
-	return kept, refusal
+	return d.Without(func(i int) bool { return answers[i] != nil }, refusal)
 }
 
 // ask asks the URL of one route.

@@ -62,7 +62,7 @@ func (b *Bridge) build(c *config.Config) (*parts, error) {
 		return nil, err
 	}
 	p := &parts{
-		examiner: examiner{hostname: c.Hostname, verifier: newVerifier(c, b.options), relays: c.Verify.TrustedRelays, verified: b.metrics.Verified},
+		examiner: examiner{hostname: c.Hostname, verifier: newVerifier(c, b.options), relays: c.Verify.TrustedRelays, sealers: len(c.Verify.TrustedARCSealers) > 0, verified: b.metrics.Verified},
 		table:    table, reject: c.Verify.Reject, metrics: b.metrics, circuits: b.circuits, ledger: book, spool: sp, budget: c.Delivery.Budget,
 		sinks: map[string]sinks.Sink{},
 		delivery: delivery.Config{

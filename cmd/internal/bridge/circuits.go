@@ -46,7 +46,8 @@ func needs(r *routing.Rule) []string {
 	return r.Deliver
 }
 
-// reachable returns nil when a route of the recipient can deliver now. Where each needs
+// reachable returns nil when a route that may take the recipient can deliver now, or
+// needs no sink, as one that refuses. Where each needs
 // a sink whose circuit is open it is deferred alone, and the message's other recipients
 // go through. In half-open the session is let in as the probe.
 func (t *transaction) reachable(matches []routing.Match) error {

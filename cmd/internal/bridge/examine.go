@@ -25,6 +25,7 @@ type examiner struct {
 	hostname string
 	verifier *verify.Verifier // nil: nothing is verified
 	relays   []netip.Prefix   // trusted ones
+	sealers  bool             // there are trusted ARC sealers
 	verified func(r *verify.Results, took time.Duration)
 }
 
@@ -88,7 +89,7 @@ type Inspection struct {
 	Verify     bool // do the look-ups of verification
 	// Unrouted takes every recipient as it is, for the first route, unasked.
 	Unrouted bool
-	// Refused is told of each recipient that no route takes.
+	// Refused is told of each recipient that no route takes, at RCPT or after the data.
 	Refused func(forwardPath inbound.Path, reply string)
 }
 
@@ -99,7 +100,7 @@ func Inspect(ctx context.Context, c *config.Config, o Options, in Inspection) ([
 	if table == nil {
 		return nil, errors.New(faults[0].String())
 	}
-	x := examiner{hostname: c.Hostname, relays: c.Verify.TrustedRelays}
+	x := examiner{hostname: c.Hostname, relays: c.Verify.TrustedRelays, sealers: len(c.Verify.TrustedARCSealers) > 0}
 	if in.Verify {
 		x.verifier = newVerifier(c, o)
 	}
@@ -108,7 +109,7 @@ func Inspect(ctx context.Context, c *config.Config, o Options, in Inspection) ([
 		return nil, err
 	}
 	m.Identity = identify(m, "inspect").Sum()
-	matches := in.route(table, c.Routes)
+	matches := in.route(table, c.Routes, x.facts(m))
 	if len(matches) == 0 {
 		return nil, errors.New("no recipient is left")
 	}
@@ -122,18 +123,20 @@ func Inspect(ctx context.Context, c *config.Config, o Options, in Inspection) ([
 	return events, nil
 }
 
-// route asks the table for each recipient.
-func (in *Inspection) route(table *routing.Table, rules []routing.Rule) (matches []routing.Match) {
+// route asks the table for each recipient, and decides by the message who takes it.
+// Without verification a route whose conditions need a verdict is not guessed at: the
+// recipient is told as deferred.
+func (in *Inspection) route(table *routing.Table, rules []routing.Rule, facts routing.Facts) (matches []routing.Match) {
 	for _, path := range in.Recipients {
 		if in.Unrouted {
 			matches = append(matches, routing.Match{Rule: &rules[0], Path: path})
 			continue
 		}
-		d := table.Recipient(in.Mail.ReversePath, path)
-		if d.Err != nil {
-			in.Refused(path, status.ReplyOf(d.Err).String())
+		s := table.Recipient(in.Mail.ReversePath, path).Settle(facts)
+		if s.Err != nil {
+			in.Refused(path, status.ReplyOf(s.Err).String())
 		}
-		matches = append(matches, d.Matches...)
+		matches = append(matches, s.Matches...)
 	}
 	return matches
 }

@@ -53,8 +53,8 @@ type transaction struct {
 	session    inbound.Session
 	mail       inbound.Mail
 	id         string
-	recipients []string        // that were accepted, by their one spelling
-	matches    []routing.Match // of all recipients, in order
+	recipients []string           // that were accepted, by their one spelling
+	decisions  []routing.Decision // of these
 	deferrals  *deferrals
 	log        *slog.Logger
 	closeOnce  sync.Once
@@ -75,29 +75,22 @@ func (t *transaction) Rcpt(ctx context.Context, forwardPath inbound.Path) error 
 		d.Err = t.policy.peer(ctx)
 	}
 	if d.Err == nil {
-		d.Matches, d.Err = t.accepted(ctx, d.Matches)
+		d = t.accepted(ctx, d)
 	}
 	if d.Err == nil {
-		d.Err = t.reachable(d.Matches)
+		d.Err = t.reachable(d.Candidates)
 	}
 	if d.Err != nil {
 		t.log.Info("recipient refused", "reverse_path", t.mail.ReversePath.String(), "recipient", forwardPath.String(),
 			"remote_ip", t.session.RemoteIP, "reply", status.ReplyOf(d.Err).String())
 		return d.Err
 	}
-	path := forwardPath
-	if len(d.Matches) > 0 {
-		path = d.Matches[0].Path // the bare postmaster has got a domain
-	}
-	t.recipients = append(t.recipients, canonical(path))
-	t.matches = append(t.matches, d.Matches...)
-	for _, m := range d.Matches {
-		t.parts.metrics.RouteMatched(m.Rule.Name)
-	}
+	t.recipients = append(t.recipients, canonical(d.Candidates[0].Path)) // a bare postmaster has got a domain
+	t.decisions = append(t.decisions, d)
 	return nil
 }
 
-// Data is the pipeline: verify and parse, identify, deliver, answer.
+// Data is the pipeline: verify and parse, identify, settle the routes, deliver, answer.
 func (t *transaction) Data(ctx context.Context, data *inbound.MailData) inbound.Answer {
 	began := time.Now()
 	looking, done := context.WithTimeout(ctx, t.parts.budget/2) // the rest is for the sinks
@@ -117,7 +110,10 @@ func (t *transaction) Data(ctx context.Context, data *inbound.MailData) inbound.
 		if t.mail.LMTP() {
 			m.Each = t.recipients
 		}
-		answer = t.deliverer.Deliver(ctx, m, t.orders())
+		var orders []delivery.Order
+		if orders, answer.Err = t.settle(m, t.examiner.facts(m)); answer.Err == nil {
+			answer = t.deliverer.Deliver(ctx, m, orders)
+		}
 	}
 	t.parts.metrics.TransactionAnswered(answer.Reply().Class())
 	t.logAnswer(m, answer, time.Since(began), t.deferrals.note(m, t.recipients, answer, time.Now()))
@@ -147,10 +143,10 @@ func inLoop(m *message.Message, hostname string) bool {
 	return all > maxReceived || own > maxOwnHops
 }
 
-// orders says what each route wants done.
-func (t *transaction) orders() []delivery.Order {
+// orders says what each route wants done with what it takes.
+func (t *transaction) orders(matches []routing.Match) []delivery.Order {
 	var orders []delivery.Order
-	for _, g := range groupByRoute(t.matches) {
+	for _, g := range groupByRoute(matches) {
 		o := delivery.Order{
 			Route: g.rule.Name, Recipients: g.recipients,
 			Required: t.parts.sinksNamed(g.rule.Deliver),

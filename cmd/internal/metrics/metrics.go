@@ -30,6 +30,7 @@ type Metrics struct {
 	verifyResults   *prometheus.CounterVec
 	verifySeconds   prometheus.Histogram
 	routeMatches    *prometheus.CounterVec
+	routeRefusals   *prometheus.CounterVec
 	sinkAttempts    *prometheus.CounterVec
 	sinkSeconds     *prometheus.HistogramVec
 	suppressed      *prometheus.CounterVec
@@ -48,6 +49,7 @@ func New(version, commit, goVersion string, memory func() int64) *Metrics {
 	m.verifyResults = m.counters("verify_results_total", "Results of the verification methods.", "method", "result")
 	m.verifySeconds = m.histogram("verify_seconds", "Time that the verification of a message took.")
 	m.routeMatches = m.counters("route_matches_total", "Recipients that a route took.", "route")
+	m.routeRefusals = m.counters("route_refusals_total", "Recipients that a route refused after the data.", "route")
 	m.sinkAttempts = m.counters("sink_attempts_total", "Attempts to deliver an event to a sink.", "sink", "outcome")
 	m.sinkSeconds = m.histograms("sink_seconds", "Time that the delivery of an event to a sink took, all attempts together.", "sink")
 	m.suppressed = m.counters("ledger_suppressed_total", "Units that were left out because the ledger knows them.", "sink")
@@ -92,7 +94,10 @@ func (m *Metrics) AddSink(name string) {
 func (m *Metrics) AddCircuit(sink string) { m.sinkCircuit.WithLabelValues(sink) }
 
 // AddRoute makes the series of a route exist.
-func (m *Metrics) AddRoute(name string) { m.routeMatches.WithLabelValues(name) }
+func (m *Metrics) AddRoute(name string) {
+	m.routeMatches.WithLabelValues(name)
+	m.routeRefusals.WithLabelValues(name)
+}
 
 // AddListener makes the series of a listener exist.
 func (m *Metrics) AddListener(address string) { m.connections.WithLabelValues(address) }
@@ -124,6 +129,9 @@ func (m *Metrics) TransactionAnswered(class status.Class) {
 
 // RouteMatched counts a recipient that a route took.
 func (m *Metrics) RouteMatched(route string) { m.routeMatches.WithLabelValues(route).Inc() }
+
+// RouteRefused counts a recipient that a route refused after the data.
+func (m *Metrics) RouteRefused(route string) { m.routeRefusals.WithLabelValues(route).Inc() }
 
 // Verified counts the results of one message.
 func (m *Metrics) Verified(r *verify.Results, took time.Duration) {

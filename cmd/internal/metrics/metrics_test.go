@@ -14,7 +14,7 @@ import (
 // names are the metrics that operators build their graphs on.
 var names = []string{
 	"mxhook_build_info", "mxhook_connections_open", "mxhook_connections_total", "mxhook_deferred_oldest_seconds", "mxhook_ledger_suppressed_total",
-	"mxhook_memory_bytes", "mxhook_message_bytes_total", "mxhook_replies_total", "mxhook_route_matches_total",
+	"mxhook_memory_bytes", "mxhook_message_bytes_total", "mxhook_replies_total", "mxhook_route_matches_total", "mxhook_route_refusals_total",
 	"mxhook_sink_attempts_total", "mxhook_sink_circuit", "mxhook_sink_seconds", "mxhook_spool_bytes", "mxhook_spool_events", "mxhook_transactions_total", "mxhook_verify_results_total",
 	"mxhook_verify_seconds",
 }

@@ -1,0 +1,32 @@
+package delivery
+
+import (
+	"context"
+
+	"mxhook/inbound/status"
+	"mxhook/sinks"
+)
+
+// refusal stands in the place of a sink for recipients whom their route refuses after
+// the data: one unit each, with an outcome that is known. No sink's name begins as its
+// own does.
+type refusal struct{ err error }
+
+// Name implements sinks.Sink: "~" and the condition.
+func (r refusal) Name() string { return "~" + status.ConditionOf(r.err).Name() }
+
+// FanOut implements sinks.Sink.
+func (refusal) FanOut() sinks.FanOut { return sinks.FanOutMessage }
+
+// Deliver implements sinks.Sink.
+func (r refusal) Deliver(context.Context, *sinks.Event) sinks.Outcome {
+	return sinks.Outcome{Err: r.err, Detail: "the route refuses the recipient after the data"}
+}
+
+// required returns the required sinks of the order.
+func (o Order) required() []sinks.Sink {
+	if o.Refused != nil {
+		return []sinks.Sink{refusal{o.Refused}}
+	}
+	return o.Required
+}

@@ -40,7 +40,7 @@ func (c *counting) start(t *testing.T, answer func(m *mdns.Msg, q mdns.Question)
 	return s.Addr()
 }
 
-func stop(t *testing.T, s *Server) {
+func stop(t testing.TB, s *Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if err := s.Stop(ctx); err != nil {
@@ -57,7 +57,7 @@ func mustZone(t testing.TB, text string) *Zone {
 	return z
 }
 
-func serve(t *testing.T, z *Zone) string {
+func serve(t testing.TB, z *Zone) string {
 	t.Helper()
 	s := NewServer(z)
 	if err := s.Start(); err != nil {

@@ -143,15 +143,29 @@ func (c *conversation) match(packet []byte) (m, query *mdns.Msg) {
 	if query == nil {
 		return nil, nil
 	}
-	m = new(mdns.Msg)
-	err := m.Unpack(packet)
+	m, whole := unpack(packet)
 	switch {
-	case !answers(m, query) && !(err == nil && len(m.Question) == 0 && m.Response && refusesEDNS(m)):
+	case !answers(m, query) && !(len(m.Question) == 0 && m.Response && refusesEDNS(m)):
 		return nil, nil
-	case err != nil && !m.Truncated:
+	case !whole && !m.Truncated:
 		return nil, query
 	}
 	return m, query
+}
+
+// unpack reads a message as far as it can be read. It is whole if it holds as many
+// records as it says.
+func unpack(packet []byte) (m *mdns.Msg, whole bool) {
+	m = new(mdns.Msg)
+	if err := m.Unpack(packet); err != nil {
+		return m, false
+	}
+	for i, n := range []int{len(m.Question), len(m.Answer), len(m.Ns), len(m.Extra)} {
+		if n != int(packet[4+2*i])<<8|int(packet[5+2*i]) {
+			return m, false
+		}
+	}
+	return m, true
 }
 
 // refusesEDNS reports whether a server doesn't know EDNS, or not ours (RFC 6891 7).
@@ -172,14 +186,14 @@ func (r *Caching) overTCP(ctx context.Context, s *upstream, q question) (*mdns.M
 	if err := conn.WriteMsg(query); err != nil {
 		return nil, err
 	}
-	m, err := conn.ReadMsg()
-	switch {
-	case m == nil:
+	packet, err := conn.ReadMsgHeader(nil)
+	if err != nil {
 		return nil, err
-	case err != nil, m.Truncated, !answers(m, query):
-		return nil, errMalformed
 	}
-	return m, nil
+	if m, whole := unpack(packet); whole && !m.Truncated && answers(m, query) {
+		return m, nil
+	}
+	return nil, errMalformed
 }
 
 // dial opens a connection that the context's end interrupts.
@@ -206,7 +220,7 @@ func answers(m, query *mdns.Msg) bool {
 }
 
 // because says in an operator's words why there was no answer.
-func because(s *upstream, err error, took time.Duration) *failure {
+func (r *Caching) because(s *upstream, err error, took time.Duration) *failure {
 	over := ""
 	if strings.HasPrefix(err.Error(), "over TCP") {
 		over = " over TCP, which a long answer needs"
@@ -218,14 +232,17 @@ func because(s *upstream, err error, took time.Duration) *failure {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return &failure{text: "nobody listens at " + s.addr + over, silent: true}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
-		return &failure{text: fmt.Sprintf("no answer in %v from %s%s", round(took), s.addr, over), silent: true}
+		return &failure{text: fmt.Sprintf("no answer in %v from %s%s", r.round(took), s.addr, over), silent: true}
 	}
 	return &failure{text: s.addr + " can't be reached" + over, silent: true}
 }
 
-// round leaves two digits or so of a duration.
-func round(d time.Duration) time.Duration {
-	if d >= time.Second {
+// round leaves of a duration what a person wants to know.
+func (r *Caching) round(d time.Duration) time.Duration {
+	switch {
+	case d > r.timeout-r.timeout/10:
+		return r.timeout
+	case d >= time.Second:
 		return d.Round(100 * time.Millisecond)
 	}
 	return d.Round(time.Millisecond)

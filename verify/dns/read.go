@@ -35,16 +35,18 @@ func read(m *mdns.Msg, q question) (r reading) {
 	if end != q.name {
 		r.alias = end
 	}
-	r.ttl = lifetime(m, len(found) == 0)
+	r.dangling = exists && r.alias != "" && len(found) == 0 && !hasSOA(m)
+	r.ttl = lifetime(m, len(found) == 0 && !r.dangling)
 	r.authentic = m.AuthenticatedData
-	r.wire = m.Len()
+	for _, rr := range found {
+		r.wire += mdns.Len(rr)
+	}
 	switch {
 	case len(found) > 0:
 		r.rrs = found
 	case !exists:
 		r.err = noDomain(q.name)
-	case r.alias != "" && !hasSOA(m):
-		r.dangling = true
+	case r.dangling:
 	case referral(m):
 		r.fault = "it only refers to other servers: it is not recursive"
 	default:

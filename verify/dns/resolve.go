@@ -113,7 +113,7 @@ func (r *Caching) askOne(ctx context.Context, s *upstream, q question) (reading,
 	begin := time.Now()
 	m, err := r.exchange(ctx, s, q)
 	if err != nil {
-		return reading{}, because(s, err, time.Since(begin))
+		return reading{}, r.because(s, err, time.Since(begin))
 	}
 	if m.Rcode != mdns.RcodeSuccess && m.Rcode != mdns.RcodeNameError {
 		code, ok := mdns.RcodeToString[m.Rcode]

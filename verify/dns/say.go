@@ -33,12 +33,12 @@ func say(ctx context.Context, name string, qtype uint16, a *answer) {
 	case IsNotFound(e):
 		what = fmt.Sprintf("no %s record, though the name exists", kind)
 	default:
-		what = "no answer: " + e.Err
+		what = e.Err
 	}
 	if a.alias != "" {
 		what = "alias of " + a.alias + ": " + what
 	}
-	why.Say(ctx, "DNS %s %s: %s%s", kind, name, what, circumstances(a))
+	why.Say(ctx, "DNS %s %s: %s%s", kind, plainName(name), what, circumstances(a))
 }
 
 // unasked tells of a question that nobody was asked, and why.
@@ -103,13 +103,21 @@ func value(rr mdns.RR) string {
 		}
 		return `"` + text + `"`
 	case *mdns.MX:
-		return fmt.Sprintf("%d %s", rr.Preference, rr.Mx)
+		return fmt.Sprintf("%d %s", rr.Preference, plainName(rr.Mx))
 	case *mdns.PTR:
-		return rr.Ptr
+		return plainName(rr.Ptr)
 	case *mdns.A:
 		return rr.A.String()
 	case *mdns.AAAA:
 		return rr.AAAA.String()
 	}
 	return mdns.TypeToString[rr.Header().Rrtype]
+}
+
+// plainName is a name without its final dot.
+func plainName(name string) string {
+	if name == "." {
+		return name
+	}
+	return strings.ToLower(strings.TrimSuffix(name, "."))
 }

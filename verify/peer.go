@@ -5,7 +5,19 @@ import (
 	"net/netip"
 
 	"mxhook/verify/dns"
+	"mxhook/verify/spf"
 )
+
+// EvaluateSPF evaluates the identity of the envelope, before there is a message: the
+// reverse-path's domain, or HELO for the null reverse-path (RFC 7208 2.4). What can't be
+// learned within Config.Timeout is temperror.
+func (v *Verifier) EvaluateSPF(ctx context.Context, m Message) spf.Evaluation {
+	ctx, cancel := context.WithTimeout(ctx, v.config.Timeout)
+	defer cancel()
+	r := &run{Verifier: v, message: m, parent: ctx, contexts: open(ctx), resolver: v.config.Resolver}
+	r.guard("spf", r.evaluateSPF, func() { r.spf = failed(r.spf) })
+	return r.spf
+}
 
 // HasNullMX tells whether a domain says by its only MX record that it takes no mail
 // (RFC 7505 3). What can't be learned within Config.Timeout is no.

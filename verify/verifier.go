@@ -104,7 +104,7 @@ func open(lookups context.Context) contexts {
 // be learned is a temperror in its place. Methods run at the same time; a resolver
 // that never answers costs Timeout. The content must stay readable until it returns.
 func (v *Verifier) Verify(ctx context.Context, m Message) *Results {
-	lookups, cancel := context.WithTimeout(ctx, v.config.Timeout)
+	lookups, cancel := context.WithTimeout(ctx, v.config.Timeout-m.Spent)
 	defer cancel()
 	r := &run{
 		Verifier: v, message: m, parent: ctx, contexts: open(lookups),
@@ -199,6 +199,10 @@ func sayUnasked(ctx context.Context, reason string) {
 
 func (r *run) evaluateSPF() {
 	m := r.message
+	if m.SPF != nil {
+		r.spf = *m.SPF
+		return
+	}
 	if m.MailFromDomain == "" && m.MailFromLocal == "" {
 		m.MailFromDomain = m.HELO
 	}

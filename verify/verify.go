@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mxhook/verify/authres"
+	"mxhook/verify/spf"
 )
 
 // Message is what is to be verified.
@@ -26,8 +27,12 @@ type Message struct {
 	// Authenticated says that the client is a user of ours (RFC 4954), whose address no
 	// SPF record needs to name: spf and iprev are none.
 	Authenticated bool
-	Content       io.ReaderAt
-	Size          int64
+	// SPF is what EvaluateSPF has found for this envelope; nil: it is evaluated now.
+	SPF *spf.Evaluation
+	// Spent is how much of Config.Timeout questions before have used up.
+	Spent   time.Duration
+	Content io.ReaderAt
+	Size    int64
 }
 
 // Results is everything that is known of a message's origin. Domains are lower

@@ -54,6 +54,7 @@ type Bridge struct {
 	metrics   *metrics.Metrics
 	circuits  *circuit.Set
 	deferrals *deferrals
+	waits     *deferrals // for a verdict
 	acceptors acceptors
 	admin     *admin.Server
 	control   *control.Server // nil before Start
@@ -87,7 +88,7 @@ func New(c *config.Config, o Options) (*Bridge, error) {
 	}
 	b.metrics = metrics.New(o.Version, o.Commit, runtime.Version(), b.store.InMemory)
 	b.circuits = b.newCircuits()
-	b.deferrals = newDeferrals()
+	b.deferrals, b.waits = newDeferrals(), newDeferrals()
 	b.acceptors.known = map[acceptorKey]*acceptor{}
 	b.metrics.Deferred(func() time.Duration { return b.deferrals.oldest(time.Now()) })
 	p, err := b.build(c)

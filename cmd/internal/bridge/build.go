@@ -32,6 +32,7 @@ type parts struct {
 	examiner
 	table     *routing.Table
 	reject    config.Reject
+	lookups   time.Duration         // all of a message's questions together
 	accepts   map[string]acceptance // of the routes that ask
 	sinks     map[string]sinks.Sink
 	delivery  delivery.Config
@@ -63,7 +64,7 @@ func (b *Bridge) build(c *config.Config) (*parts, error) {
 	}
 	p := &parts{
 		examiner: examiner{hostname: c.Hostname, verifier: newVerifier(c, b.options), relays: c.Verify.TrustedRelays, sealers: len(c.Verify.TrustedARCSealers) > 0, verified: b.metrics.Verified},
-		table:    table, reject: c.Verify.Reject, metrics: b.metrics, circuits: b.circuits, ledger: book, spool: sp, budget: c.Delivery.Budget,
+		table:    table, reject: c.Verify.Reject, lookups: c.Verify.Timeout, metrics: b.metrics, circuits: b.circuits, ledger: book, spool: sp, budget: c.Delivery.Budget,
 		sinks: map[string]sinks.Sink{},
 		delivery: delivery.Config{
 			Budget: c.Delivery.Budget, Log: b.log, Observer: b.metrics, Dead: sp.Bury, Spool: sp.Put,

@@ -21,8 +21,8 @@ const (
 )
 
 // deferrals knows which messages were told to come again and did not get a 2xx or 5xx
-// since, each recipient for itself. It is safe for concurrent use. A restart forgets
-// them.
+// since, each recipient for itself; another one knows which wait for a verdict (hour).
+// It is safe for concurrent use. A restart forgets them.
 type deferrals struct {
 	mu    sync.Mutex
 	byKey map[ledger.Key]*list.Element // of deferral
@@ -79,6 +79,26 @@ func (d *deferrals) update(k ledger.Key, deferred bool, now time.Time) time.Time
 	x.last = now
 	d.tried.MoveToBack(e)
 	return x.first
+}
+
+// begin remembers a key as deferred, if it isn't yet.
+func (d *deferrals) begin(k ledger.Key, now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.forget(now)
+	d.update(k, true, now)
+}
+
+// age returns for how long a key has been deferred, 0 when it isn't. To ask counts as a
+// try.
+func (d *deferrals) age(k ledger.Key, now time.Time) time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.forget(now)
+	if d.byKey[k] == nil {
+		return 0
+	}
+	return now.Sub(d.update(k, true, now))
 }
 
 // forget removes those that were not tried for too long. d.mu is held.

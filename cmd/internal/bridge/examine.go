@@ -18,6 +18,7 @@ import (
 	"mxhook/sinks/trace"
 	"mxhook/verify"
 	"mxhook/verify/authres"
+	"mxhook/verify/spf"
 )
 
 // examiner turns a message's bytes into what all its events share.
@@ -29,15 +30,21 @@ type examiner struct {
 	verified func(r *verify.Results, took time.Duration)
 }
 
+// learned is what was learned before there was a message.
+type learned struct {
+	spf   *spf.Evaluation // of the envelope; nil: not evaluated
+	spent time.Duration   // of the time for questions
+}
+
 // examine verifies and parses at the same time: both only read. The error is one of
 // reading the message back from its file.
-func (x *examiner) examine(ctx context.Context, s inbound.Session, mail inbound.Mail, data *inbound.MailData) (delivery.Mail, error) {
+func (x *examiner) examine(ctx context.Context, s inbound.Session, mail inbound.Mail, data *inbound.MailData, before learned) (delivery.Mail, error) {
 	m := delivery.Mail{
 		Session: s, Mail: mail, Data: data,
 		Hostname: x.hostname, ReceivedAt: time.Now().UTC(),
 	}
 	var wg sync.WaitGroup
-	wg.Go(func() { m.Results = x.verify(ctx, s, mail, data) })
+	wg.Go(func() { m.Results = x.verify(ctx, s, mail, data, before) })
 	wg.Go(func() { m.Message = message.Parse(data, data.Size(), message.Options{SMTPUTF8: mail.SMTPUTF8}) })
 	wg.Wait()
 	var err error
@@ -45,7 +52,7 @@ func (x *examiner) examine(ctx context.Context, s inbound.Session, mail inbound.
 	return m, err
 }
 
-func (x *examiner) verify(ctx context.Context, s inbound.Session, mail inbound.Mail, data *inbound.MailData) *verify.Results {
+func (x *examiner) verify(ctx context.Context, s inbound.Session, mail inbound.Mail, data *inbound.MailData, before learned) *verify.Results {
 	if x.verifier == nil {
 		return unverified(x.hostname)
 	}
@@ -54,6 +61,7 @@ func (x *examiner) verify(ctx context.Context, s inbound.Session, mail inbound.M
 		RemoteIP: s.RemoteIP, HELO: s.HELO,
 		MailFromLocal: mail.ReversePath.LocalPart, MailFromDomain: mail.ReversePath.Domain,
 		BehindRelay: x.relayed(s, mail), Authenticated: s.User != "",
+		SPF: before.spf, Spent: before.spent,
 		Content: data, Size: data.Size(),
 	})
 	if x.verified != nil {
@@ -104,7 +112,7 @@ func Inspect(ctx context.Context, c *config.Config, o Options, in Inspection) ([
 	if in.Verify {
 		x.verifier = newVerifier(c, o)
 	}
-	m, err := x.examine(ctx, in.Session, in.Mail, in.Data)
+	m, err := x.examine(ctx, in.Session, in.Mail, in.Data, learned{})
 	if err != nil {
 		return nil, err
 	}

@@ -40,8 +40,8 @@ func (b *Bridge) Send(ctx context.Context, m control.Stored, content io.Reader) 
 		return control.Report{Reply: status.ReplyOf(err).String(), Recipients: []control.RecipientReply{}, Events: []control.EventOutcome{}}, nil
 	}
 	t.stored = &stored{again: m.Again}
-	t.deferrals = newDeferrals() // no sender comes again with it
-	t.policy = policy{}          // an operator's word counts
+	t.deferrals, t.waits = newDeferrals(), nil // no sender comes again with it
+	t.policy = policy{}                        // an operator's word counts
 	if !m.Verify {
 		t.examiner = &examiner{hostname: t.parts.hostname}
 	}

@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,7 +22,7 @@ func (b *Bridge) Mail(ctx context.Context, s inbound.Session, m inbound.Mail) (i
 	if err != nil {
 		return nil, err
 	}
-	if err := t.policy.sender(ctx, m); err != nil {
+	if err := t.policy.sender(ctx); err != nil {
 		t.log.Info("sender refused", "reverse_path", m.ReversePath.String(), "remote_ip", s.RemoteIP, "reply", status.ReplyOf(err).String())
 		t.Close()
 		return nil, err
@@ -37,7 +38,7 @@ func (b *Bridge) begin(s inbound.Session, m inbound.Mail) (*transaction, error) 
 		return nil, err
 	}
 	return &transaction{
-		parts: p, examiner: &p.examiner, policy: p.policyFor(s, m), deliverer: p.deliverer, session: s, mail: m, id: b.newID(), deferrals: b.deferrals,
+		parts: p, examiner: &p.examiner, policy: p.policyFor(s, m), deliverer: p.deliverer, session: s, mail: m, id: b.newID(), deferrals: b.deferrals, waits: b.waits,
 		log: b.log.With("session", s.ID),
 	}, nil
 }
@@ -56,6 +57,7 @@ type transaction struct {
 	recipients []string           // that were accepted, by their one spelling
 	decisions  []routing.Decision // of these
 	deferrals  *deferrals
+	waits      *deferrals // for a verdict; nil for a message that no sender sends again
 	log        *slog.Logger
 	closeOnce  sync.Once
 }
@@ -82,7 +84,7 @@ func (t *transaction) Rcpt(ctx context.Context, forwardPath inbound.Path) error 
 	}
 	if d.Err != nil {
 		t.log.Info("recipient refused", "reverse_path", t.mail.ReversePath.String(), "recipient", forwardPath.String(),
-			"remote_ip", t.session.RemoteIP, "reply", status.ReplyOf(d.Err).String())
+			"remote_ip", t.session.RemoteIP, "reply", status.ReplyOf(d.Err).String(), "reason", reason(d.Err))
 		return d.Err
 	}
 	t.recipients = append(t.recipients, canonical(d.Candidates[0].Path)) // a bare postmaster has got a domain
@@ -90,11 +92,12 @@ func (t *transaction) Rcpt(ctx context.Context, forwardPath inbound.Path) error 
 	return nil
 }
 
-// Data is the pipeline: verify and parse, identify, settle the routes, deliver, answer.
+// Data is the pipeline: verify and parse, identify, judge and settle the routes, deliver,
+// answer.
 func (t *transaction) Data(ctx context.Context, data *inbound.MailData) inbound.Answer {
 	began := time.Now()
 	looking, done := context.WithTimeout(ctx, t.parts.budget/2) // the rest is for the sinks
-	m, err := t.examiner.examine(looking, t.session, t.mail, data)
+	m, err := t.examiner.examine(looking, t.session, t.mail, data, t.policy.learned())
 	done()
 	m.Waiting = began
 	if err == nil && inLoop(m.Message, t.parts.hostname) {
@@ -209,17 +212,20 @@ func (t *transaction) logAnswer(m delivery.Mail, a inbound.Answer, took time.Dur
 		log = log.With("user", t.session.User)
 	}
 	if a.Recipients != nil { // what each was told; reply is what became of the message as a whole
-		replies := make([]string, len(a.Recipients))
+		replies, reasons := make([]string, len(a.Recipients)), []string{}
 		for i, r := range a.Recipients {
 			replies[i] = r.Reply().String()
+			if why := reason(r.Err); why != "" && !slices.Contains(reasons, why) {
+				reasons = append(reasons, why)
+			}
 		}
-		log = log.With("replies", replies)
+		log = log.With("replies", replies, "reasons", reasons)
 	}
 	log.Log(context.Background(), level, event,
 		"transaction", t.id, "reply", a.Reply().String(), "remote_ip", t.session.RemoteIP,
 		"reverse_path", t.mail.ReversePath.String(), "recipients", len(t.recipients),
 		"message_id", m.Message.MessageID, "size", m.Data.Size(),
-		"cause", cause(a.Err), "from_verified", m.Results.FromVerified, "dmarc", m.Results.DMARC.Result, "spf", m.Results.SPF.Result,
+		"cause", cause(a.Err), "reason", reason(a.Err), "from_verified", m.Results.FromVerified, "dmarc", m.Results.DMARC.Result, "spf", m.Results.SPF.Result,
 		"defects", len(m.Message.Defects), "took", took)
 }
 

@@ -101,6 +101,8 @@ type Verify struct {
 
 // Reject says which facts refuse a message, besides being told.
 type Reject struct {
+	DMARC  bool // the author's domain says so, and DMARC fails
+	SPF    bool // it says that the peer must not use the sender's domain
 	NullMX bool // the sender's domain takes no mail
 	NoPTR  bool // the peer's address has no name
 }

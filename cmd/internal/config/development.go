@@ -36,7 +36,7 @@ func Development(o DevelopmentOptions) (*Config, error) {
 		Admin:     Admin{Address: "127.0.0.1:8025"},
 		Listeners: []Listener{{Address: "127.0.0.1:2525", Kind: "mx", TLS: TLS{Mode: "none", MinVersion: "1.2"}}},
 		Limits:    d.limits(top),
-		Verify:    d.verify(top),
+		Verify:    d.verify(top, nil),
 		Delivery:  d.delivery(top),
 		Spool:     d.spool(top),
 	}

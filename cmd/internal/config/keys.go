@@ -98,10 +98,10 @@ var keys = []key{
 	{section: "verify", name: "timeout", kind: kindDuration, byDefault: "10s", min: int64(time.Millisecond), max: 60 * second, text: "all look-ups of a message together"},
 	{section: "verify", name: "trusted_relays", kind: kindList, text: "networks of your own relays: behind them, and on lmtp, spf and iprev are none"},
 	{section: "verify", name: "trusted_arc_sealers", kind: kindList, text: "domains (d= of ARC-Seal) whose word on DMARC counts for from_verified; some sealers seal whatever their tenants send"},
-	{section: "verify", name: "reject", kind: kindMapping},
+	{section: "verify", name: "reject", kind: kindMapping, text: "which facts refuse mail, besides being told; never for postmaster, users who log in and, but for null_mx and some of dmarc, what comes from trusted_relays or by lmtp"},
 
-	{section: "verify.reject", name: "dmarc", kind: kindBool, byDefault: "false", only: []string{"false"}},
-	{section: "verify.reject", name: "spf", kind: kindBool, byDefault: "false", only: []string{"false"}},
+	{section: "verify.reject", name: "dmarc", kind: kindBool, byDefault: "false", text: "550 5.7.1 after the data when DMARC fails and the author's domain says reject; verify/README.md says for whom"},
+	{section: "verify.reject", name: "spf", kind: kindBool, byDefault: "false", text: "550 5.7.23 at RCPT when SPF fails for the reverse-path's domain (HELO's for the null one); it refuses forwarded mail, too"},
 	{section: "verify.reject", name: "null_mx", kind: kindBool, byDefault: "false", text: "550 5.7.27 at MAIL when the sender's domain says that it takes no mail (RFC 7505)"},
 	{section: "verify.reject", name: "no_ptr", kind: kindBool, byDefault: "false", text: "550 5.7.25 at RCPT when the peer's address has no PTR record; a record that leads elsewhere is iprev fail in the payload, and no reason to refuse"},
 

@@ -62,7 +62,7 @@ func (d *decoder) config(data []byte) *Config {
 	c.Listeners = d.listeners(s)
 	c.Admin = d.admin(s, c.Listeners)
 	c.Limits = d.limits(s)
-	c.Verify = d.verify(s)
+	c.Verify = d.verify(s, c.Listeners)
 	c.Delivery = d.delivery(s)
 	c.Spool = d.spool(s)
 	sinks := d.sinks(s, c.Delivery)
@@ -207,7 +207,7 @@ func (d *decoder) limits(top *section) Limits {
 	}
 }
 
-func (d *decoder) verify(top *section) Verify {
+func (d *decoder) verify(top *section, listeners []Listener) Verify {
 	s := d.sub(top, "verify")
 	v := Verify{Timeout: time.Duration(s.duration("timeout"))}
 	for _, e := range s.texts("resolver") {
@@ -237,8 +237,7 @@ func (d *decoder) verify(top *section) Verify {
 		}
 	}
 	v.TrustedARCSealers = d.domains(s, "trusted_arc_sealers")
-	reject := d.sub(s, "reject")
-	v.Reject = Reject{NullMX: reject.flag("null_mx"), NoPTR: reject.flag("no_ptr")}
+	v.Reject = d.refusals(s, v.TrustedRelays, listeners)
 	return v
 }
 

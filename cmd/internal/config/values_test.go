@@ -88,6 +88,9 @@ func TestEveryAvailableKeyArrives(t *testing.T) {
 	if want := []string{"lists.example", "xn--mnchen-3ya.example"}; !reflect.DeepEqual(c.Verify.TrustedARCSealers, want) {
 		t.Errorf("trusted sealers %q", c.Verify.TrustedARCSealers)
 	}
+	if want := (Reject{DMARC: true, SPF: true, NullMX: true, NoPTR: true}); c.Verify.Reject != want {
+		t.Errorf("reject %+v", c.Verify.Reject)
+	}
 	if want := (Listener{Address: "unix:/run/mxhook/lmtp.sock", Kind: "lmtp", TLS: TLS{Mode: "none", MinVersion: "1.2"}}); !reflect.DeepEqual(c.Listeners[1], want) {
 		t.Errorf("listener %+v", c.Listeners[1])
 	}

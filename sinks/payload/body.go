@@ -143,3 +143,20 @@ func shortSource(err error) error {
 	}
 	return fmt.Errorf("payload: read a source: %w", err)
 }
+
+// Within returns b between two texts, as a body of another type.
+func (b *Body) Within(contentType, before, after string) *Body {
+	w := &Body{contentType: contentType}
+	w.addBytes([]byte(before))
+	w.segments = append(w.segments, b.segments...)
+	w.size += b.size
+	w.addBytes([]byte(after))
+	return w
+}
+
+// NewBody returns a body that is what src yields.
+func NewBody(contentType string, src Source) *Body {
+	b := &Body{contentType: contentType}
+	b.addStream(src.segment())
+	return b
+}

@@ -62,12 +62,18 @@ func (d *decoder) sinkSecrets(s *section) []Secret {
 	case kind.Secret != formats.StandardWebhooks:
 		return d.providerSecret(s, kind)
 	case kind.BasicAuth && !s.has("secret") && !s.has("secret_file"):
-		if v := s.single["url"]; v.ok && !strings.Contains(authorityOf(v.text), "@") {
+		if !s.hasUser() {
 			d.warn(s.place, "%s has neither a user and password in its url nor a secret, so that its receiver can't tell us from anybody else; write url: https://USER:PASSWORD@HOST/…", s.what)
 		}
 		return []Secret{}
 	}
 	return d.webhookSecrets(s)
+}
+
+// hasUser tells whether the section's url has a user and password.
+func (s *section) hasUser() bool {
+	v := s.single["url"]
+	return v.ok && strings.Contains(authorityOf(v.text), "@")
 }
 
 // webhookSecrets reads the keys that sign. Without one there is a warning.
@@ -110,6 +116,9 @@ func (d *decoder) providerSecret(s *section, kind formats.Kind) []Secret {
 		d.fault(given[1].place, "%s: secret: format %s has one key; keep one", s.what, kind.Name)
 		return nil
 	case len(given) == 0:
+		if kind.BasicAuth && s.hasUser() {
+			return nil
+		}
 		d.warn(s.place, "%s has no secret, so that its receiver can't tell us from anybody else; format %s takes the provider's key", s.what, kind.Name)
 		return nil
 	case !given[0].ok:

@@ -8,7 +8,10 @@ import (
 	"slices"
 
 	"mxhook/sinks/payload"
+	"mxhook/sinks/payload/actionmailbox"
+	"mxhook/sinks/payload/cloudevents"
 	"mxhook/sinks/payload/postmark"
+	"mxhook/sinks/payload/ses"
 )
 
 // Secret says what a format's `secret` is.
@@ -52,6 +55,9 @@ func kinds() []Kind {
 	return []Kind{
 		{Name: "mxhook", JSON: true, make: func(o Options) (payload.Format, error) { return payload.NativeFormat(o.Include), nil }},
 		{Name: "raw", make: func(Options) (payload.Format, error) { return payload.RawFormat(), nil }},
+		{Name: "cloudevents", JSON: true, make: func(o Options) (payload.Format, error) { return cloudevents.New(o.Include), nil }},
+		{Name: "ses", BasicAuth: true, JSON: true, make: func(Options) (payload.Format, error) { return ses.New(), nil }},
+		{Name: "action-mailbox", Secret: Key, OneRecipient: true, BasicAuth: true, make: func(o Options) (payload.Format, error) { return actionmailbox.New(o.Secret), nil }},
 		{Name: "postmark", OneRecipient: true, BasicAuth: true, JSON: true, make: func(o Options) (payload.Format, error) { return postmark.New(o.Include), nil }},
 	}
 }

@@ -21,7 +21,7 @@ func (r *run) join(results *Results) {
 		results.DKIM = append(results.DKIM, DKIM{
 			Result: s.Result, Domain: s.Domain, Selector: s.Selector, Algorithm: s.Algorithm, Reason: s.Reason,
 			Identity: s.Identity, KeyBits: s.KeyBits, Oversigned: s.Oversigned, Unsigned: s.Unsigned,
-			Testing: s.Testing, Signed: s.Signed, Expires: s.Expires,
+			Testing: s.Testing, Signed: s.Signed, Expires: s.Expires, DNSSEC: s.DNSSEC,
 		})
 	}
 	results.DMARC = r.evaluateDMARC(results)

@@ -98,7 +98,7 @@ type DKIM struct {
 	Testing  bool      // the key says t=y
 	Signed   time.Time // t=, zero without
 	Expires  time.Time // x=, zero without
-	DNSSEC   bool      // the resolver vouches for the key
+	DNSSEC   bool      // the resolver vouches for the key, or that there is none
 }
 
 // DMARC is the result of RFC 9989.

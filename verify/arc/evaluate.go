@@ -35,9 +35,7 @@ func (c *Chain) FetchNewest(ctx context.Context, r dns.Resolver) {
 	}
 }
 
-// Evaluate finds the result (RFC 8617 5.2, steps 4 to 7). FetchNewest and dkim.Verify
-// must have ended. Only for a chain whose newest set holds are other keys asked for.
-func (c *Chain) Evaluate(ctx context.Context, r dns.Resolver) Evaluation {
+func (c *Chain) evaluate(ctx context.Context, r dns.Resolver) Evaluation {
 	c.passed = false
 	e := Evaluation{Result: authres.None, Length: c.seals, Sealers: []string{}}
 	newest := len(c.sets)

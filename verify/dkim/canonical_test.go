@@ -4,14 +4,18 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"math/rand/v2"
 	"net"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"mxhook/verify/dns"
+	"mxhook/verify/why"
 )
 
 var (
@@ -156,9 +160,23 @@ func FuzzVerify(f *testing.F) {
 		}
 		ctx := context.Background()
 		m := Message{Header: header, Content: r, Body: body, Size: r.Size()}
-		for _, s := range Verify(ctx, ctx, oneText(key), m, time.Unix(0, 0)) {
+		results := Verify(ctx, ctx, oneText(key), m, time.Unix(0, 0))
+		told := why.Section(why.With(ctx, why.New()), "DKIM")
+		if again := Verify(told, told, oneText(key), m, time.Unix(0, 0)); !reflect.DeepEqual(results, again) {
+			t.Fatalf("notes change results: %+v and %+v", results, again)
+		}
+		for _, s := range results {
 			if s.Result == "" || s.Result != "pass" && s.Reason == "" {
 				t.Fatalf("%+v", s)
+			}
+			if local, domain, ok := strings.Cut(s.Identity, "@"); s.Identity != "" && (!ok || strings.ContainsFunc(local, invisible) || !strings.HasSuffix(domain, s.Domain)) {
+				t.Fatalf("identity %q of %q", s.Identity, s.Domain)
+			}
+			if s.Unsigned < 0 || s.KeyBits < 0 || len(s.Oversigned) > maxOversigned || !slices.IsSorted(s.Oversigned) {
+				t.Fatalf("%+v", s)
+			}
+			if _, err := json.Marshal(s); err != nil {
+				t.Fatal(err)
 			}
 			for _, name := range []string{s.Domain, s.Selector} {
 				if canonical, ok := dns.Domain(name); name != "" && (!ok || canonical != name) {

@@ -22,6 +22,7 @@ type Check struct {
 
 	key        *key
 	keyProblem *problem
+	dnssec     bool
 
 	body    *bodyHash // of a body that was read to its end
 	bodyErr error
@@ -41,6 +42,10 @@ func (c *Check) Domain() string { return c.domain }
 
 // Testing tells that the key was fetched and is in testing mode (t=y).
 func (c *Check) Testing() bool { return c.key != nil && c.key.testing }
+
+// Asked tells that nothing more needs to be asked for: the key is there or not to be
+// had, or the field alone decides.
+func (c *Check) Asked() bool { return c.problem != nil || c.key != nil || c.keyProblem != nil }
 
 // KeyBits is the size of the key, 0 while it is not known.
 func (c *Check) KeyBits() int {
@@ -78,9 +83,10 @@ func FetchKeys(ctx context.Context, r dns.Resolver, checks []*Check) {
 					faults <- p
 				}
 			}()
+			ctx, observed := dns.Observe(ctx)
 			key, p := fetchKey(ctx, r, n.selector, n.domain)
 			for _, c := range list {
-				c.key, c.keyProblem = key, p
+				c.key, c.keyProblem, c.dnssec = key, p, observed.Authenticated()
 			}
 		})
 	}

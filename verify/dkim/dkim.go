@@ -21,6 +21,7 @@ import (
 
 	"mxhook/verify/authres"
 	"mxhook/verify/dns"
+	"mxhook/verify/why"
 )
 
 // Limits.
@@ -48,6 +49,7 @@ type Signature struct {
 	// Oversigned are the header fields that h= names more often than they stand in the
 	// message, so that none can be added: lower case, sorted, each once, 32 at most.
 	Oversigned []string
+	DNSSEC     bool // the resolver vouches for the key, or that there is none
 	// Unsigned is how many octets of the canonical body l= leaves unsigned.
 	Unsigned int64
 }
@@ -66,7 +68,7 @@ type Message struct {
 // bodies of others' checks are hashed in the same pass.
 func Verify(ctx, lookups context.Context, r dns.Resolver, m Message, now time.Time, others ...*Check) []Signature {
 	var results []Signature
-	var checks []*Check
+	var all, checks []*Check // all has those that are not verified, too
 	var at []int
 	for _, f := range m.Header {
 		if !f.Is("DKIM-Signature") {
@@ -79,16 +81,37 @@ func Verify(ctx, lookups context.Context, r dns.Resolver, m Message, now time.Ti
 		if p == nil && len(results) >= MaxVerified {
 			p = &problem{authres.Policy, fmt.Sprintf("not verified: the message has more than %d signatures", MaxVerified)}
 		}
+		all = append(all, &Check{signature: s, tags: tags, problem: p, bodyErr: errUnread})
 		results = append(results, Signature{Domain: s.domain, Selector: s.selector, Algorithm: s.algorithm, Claims: s.claims(tags)})
 		if p != nil {
 			results[len(results)-1].Result, results[len(results)-1].Reason = p.result, p.reason
 			continue
 		}
-		checks, at = append(checks, &Check{signature: s}), append(at, len(results)-1)
+		checks, at = append(checks, all[len(all)-1]), append(at, len(results)-1)
 	}
-	if len(checks)+len(others) == 0 {
-		return results
+	if len(checks)+len(others) > 0 {
+		fetchAndHash(ctx, lookups, r, m, checks, others)
 	}
+	if len(all) == 0 && !why.On(ctx) {
+		return nil
+	}
+	header := NewPicker(m.Header)
+	for i, c := range checks {
+		s := &results[at[i]]
+		s.Result, s.Reason = c.OverMessage(header)
+		s.KeyBits, s.Unsigned, s.Oversigned = c.KeyBits(), c.unsigned(), header.oversigned(c.signature)
+		if s.DNSSEC = c.dnssec; c.Testing() {
+			s.Testing, s.Reason = true, inTesting(s.Reason)
+		}
+	}
+	if why.On(ctx) {
+		explain(ctx, m, header, all, results)
+	}
+	return results
+}
+
+// fetchAndHash asks for the keys of checks while it reads the body for all.
+func fetchAndHash(ctx, lookups context.Context, r dns.Resolver, m Message, checks, others []*Check) {
 	var wait sync.WaitGroup
 	var fault any
 	wait.Go(func() {
@@ -101,16 +124,6 @@ func Verify(ctx, lookups context.Context, r dns.Resolver, m Message, now time.Ti
 	if fault != nil {
 		panic(fault)
 	}
-	header := NewPicker(m.Header)
-	for i, c := range checks {
-		s := &results[at[i]]
-		s.Result, s.Reason = c.OverMessage(header)
-		s.KeyBits, s.Unsigned, s.Oversigned = c.KeyBits(), c.unsigned(), header.oversigned(c.signature)
-		if c.Testing() {
-			s.Testing, s.Reason = true, inTesting(s.Reason)
-		}
-	}
-	return results
 }
 
 func inTesting(reason string) string {

@@ -148,3 +148,23 @@ func TestEd25519KeysAreWhole(t *testing.T) {
 		}
 	}
 }
+
+func TestTheResolversWordForAKey(t *testing.T) {
+	message := retag(t, func(s string) string { return s }, edKey())
+	for _, vouched := range []bool{false, true} {
+		z := zone(t)
+		if vouched {
+			z.Authenticate("sender.example")
+		}
+		if s := one(t, z, message); s.DNSSEC != vouched || s.Result != authres.Pass {
+			t.Errorf("%v: %+v", vouched, s)
+		}
+		if s := one(t, z, strings.Replace(message, "From: a", "From: b", 1)); s.DNSSEC != vouched || s.Result != authres.Fail {
+			t.Errorf("%v: %+v", vouched, s)
+		}
+		z.ServFail("ed._domainkey.sender.example")
+		if s := one(t, z, message); s.DNSSEC {
+			t.Errorf("without an answer: %+v", s)
+		}
+	}
+}

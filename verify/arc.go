@@ -84,7 +84,8 @@ func (r *run) sayTrust(a ARC, vouched bool) {
 }
 
 // arcStatement says the result in the words of RFC 8617 10.1, which knows none, pass
-// and fail alone: there all errors are failures (5.2.1).
+// and fail alone: there all errors are failures (5.2.1). The sealers, oldest first, are
+// in a property that OpenARC has made known, though it is not registered.
 func (r *run) arcStatement(a ARC, address string) authres.Statement {
 	s := authres.Statement{Method: authres.MethodARC, Result: a.Result, Reason: a.Reason}
 	if s.Result == authres.TempError {
@@ -94,8 +95,9 @@ func (r *run) arcStatement(a ARC, address string) authres.Statement {
 		return s
 	}
 	if s.Result == authres.Pass {
-		s.Properties = append(s.Properties, authres.Property{Type: "header", Name: "oldest-pass", Value: strconv.Itoa(r.oldest)})
+		s.Properties = append(s.Properties, property("header", "oldest-pass", strconv.Itoa(r.oldest)))
+		s.Properties = append(s.Properties, property("arc", "chain", strings.Join(a.Sealers, ":")))
 	}
-	s.Properties = append(s.Properties, authres.Property{Type: "smtp", Name: "remote-ip", Value: address})
+	s.Properties = append(s.Properties, property("smtp", "remote-ip", address))
 	return s
 }

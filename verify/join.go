@@ -2,8 +2,6 @@ package verify
 
 import (
 	"errors"
-	"fmt"
-	"strings"
 
 	"mxhook/verify/authres"
 	"mxhook/verify/dkim"
@@ -114,66 +112,4 @@ func because(reason string) string {
 		return ""
 	}
 	return " (" + reason + ")"
-}
-
-// maxStatements is how many signatures the Authentication-Results field tells.
-const maxStatements = dkim.MaxVerified
-
-// statements says the results in the words of RFC 8601.
-func (r *run) statements(results *Results) []authres.Statement {
-	property := func(t, name, value string) authres.Property {
-		return authres.Property{Type: t, Name: name, Value: value}
-	}
-	mailfrom := property("smtp", "mailfrom", r.sender())
-	if mailfrom.Value == "" {
-		mailfrom = property("smtp", "helo", results.SPF.Domain)
-	}
-	list := []authres.Statement{{
-		Method: authres.MethodSPF, Result: results.SPF.Result, Reason: results.SPF.Reason,
-		Properties: []authres.Property{mailfrom},
-	}}
-	if r.sender() != "" {
-		list = append(list, authres.Statement{
-			Method: authres.MethodSPF, Result: results.SPFHelo.Result, Reason: results.SPFHelo.Reason,
-			Properties: []authres.Property{property("smtp", "helo", results.SPFHelo.Domain)},
-		})
-	}
-	for _, s := range results.DKIM[:min(len(results.DKIM), maxStatements)] {
-		list = append(list, authres.Statement{
-			Method: authres.MethodDKIM, Result: s.Result, Reason: s.Reason,
-			Properties: []authres.Property{
-				property("header", "d", s.Domain), property("header", "s", s.Selector), property("header", "a", s.Algorithm),
-			},
-		})
-	}
-	if len(results.DKIM) == 0 {
-		list = append(list, authres.Statement{Method: authres.MethodDKIM, Result: authres.None})
-	}
-	d := results.DMARC
-	dmarcComment := ""
-	if d.Policy != "" {
-		dmarcComment = fmt.Sprintf("p=%s dis=%s", d.Policy, d.Disposition)
-	}
-	list = append(list, authres.Statement{
-		Method: authres.MethodDMARC, Result: d.Result, Comment: dmarcComment, Reason: d.Reason,
-		Properties: []authres.Property{property("header", "from", d.Domain)},
-	})
-	address := ""
-	if r.message.RemoteIP.IsValid() && r.message.unasked() == "" {
-		address = r.message.RemoteIP.String()
-	}
-	return append(list,
-		r.arcStatement(results.ARC, address),
-		authres.Statement{
-			Method: authres.MethodIPRev, Result: results.IPRev.Result,
-			Properties: []authres.Property{property("policy", "iprev", address)},
-		})
-}
-
-// localPart writes a local part with the quotes that it needs (RFC 5321 4.1.2).
-func localPart(local string) string {
-	if local != "" && !strings.Contains("."+local+".", "..") && !strings.ContainsAny(local, " \t()<>[]:;@\\,\"") {
-		return local
-	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(local) + `"`
 }

@@ -260,11 +260,3 @@ func (r *run) verifyDKIM() {
 	m := dkim.Message{Header: r.header, Content: r.message.Content, Body: r.body, Size: r.message.Size}
 	r.dkim = dkim.Verify(why.In(r.parent, r.inDKIM), r.inDKIM, r.resolver, m, r.now, r.bodies...)
 }
-
-// sender is the reverse-path as it is shown; "" for the null one.
-func (r *run) sender() string {
-	if r.message.MailFromDomain == "" {
-		return ""
-	}
-	return localPart(r.message.MailFromLocal) + "@" + r.message.MailFromDomain
-}

@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"net/netip"
 	"reflect"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -148,11 +149,14 @@ func TestEverythingPassesForASignedMessage(t *testing.T) {
 	}
 	const header = `mx.in.example; spf=pass reason="matched an address range" smtp.mailfrom=ann@sender.example; ` +
 		`spf=pass reason="matched a" smtp.helo=mail.sender.example; ` +
-		`dkim=pass header.d=sender.example header.s=rsa header.a=rsa-sha256; ` +
-		`dkim=pass header.d=sender.example header.s=ed header.a=ed25519-sha256; ` +
-		`dmarc=pass (p=reject dis=none) header.from=sender.example; arc=none; iprev=pass policy.iprev=192.0.2.1`
-	if r.Header != header {
-		t.Errorf("header\n%s\nwant\n%s", r.Header, header)
+		`dkim=pass (2048-bit key) header.d=sender.example header.i=@sender.example header.s=rsa header.a=rsa-sha256 header.b=*; ` +
+		`dkim=pass (256-bit key) header.d=sender.example header.i=@sender.example header.s=ed header.a=ed25519-sha256 header.b=*; ` +
+		`dmarc=pass (p=reject dis=none) header.from=sender.example policy.dmarc=reject; arc=none; iprev=pass (mail.sender.example) policy.iprev=192.0.2.1`
+	if got := regexp.MustCompile(`header\.b="?[A-Za-z0-9+/]{8}"?`).ReplaceAllString(r.Header, "header.b=*"); got != header {
+		t.Errorf("header\n%s\nwant\n%s", got, header)
+	}
+	if r.FromVerifiedReason != "DMARC passes for sender.example by DKIM" || r.HELO.Result != authres.Pass || r.IPRev.Reason == "" {
+		t.Errorf("%q, %+v, %+v", r.FromVerifiedReason, r.HELO, r.IPRev)
 	}
 	const received = `pass (mx.in.example: matched an address range) identity=mailfrom; client-ip=192.0.2.1; ` +
 		`envelope-from="ann@sender.example"; helo=mail.sender.example; receiver=mx.in.example; mechanism=ip4`

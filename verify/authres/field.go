@@ -1,6 +1,7 @@
 package authres
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -38,17 +39,22 @@ type Statement struct {
 const maxValue = 512
 
 // Header gives the body of an Authentication-Results field (RFC 8601 2.2), unfolded.
-// Nothing that a value holds can end it: control characters and broken UTF-8 become
-// "?", what is no token is quoted, comments are escaped. Properties without a value
-// are left out. Without statements it says "none".
+// Nothing that a value holds can end it or be taken for a result, even by readers that
+// look for ";" and "=" without regard to quotes and comments: control characters and
+// broken UTF-8 become "?", what is no token is quoted without what such readers split
+// at, free text names no result. Properties without a value are left out, as are
+// statements without a method. Without statements it says "none".
 func Header(authservID string, statements []Statement) string {
 	var b strings.Builder
 	b.WriteString(value(authservID))
+	written := false
 	for _, s := range statements {
-		b.WriteString("; ")
-		b.WriteString(word(string(s.Method)))
-		b.WriteByte('=')
-		b.WriteString(word(string(s.Result)))
+		method, result := word(string(s.Method)), word(string(s.Result))
+		if method == "" || result == "" {
+			continue
+		}
+		written = true
+		b.WriteString("; " + method + "=" + result)
 		if s.Comment != "" {
 			b.WriteString(" (" + Comment(s.Comment) + ")")
 		}
@@ -56,12 +62,12 @@ func Header(authservID string, statements []Statement) string {
 			b.WriteString(" reason=" + Quote(s.Reason))
 		}
 		for _, p := range s.Properties {
-			if p.Value != "" {
-				b.WriteString(" " + word(p.Type) + "." + word(p.Name) + "=" + value(p.Value))
+			if ptype, name := word(p.Type), word(p.Name); p.Value != "" && ptype != "" && name != "" {
+				b.WriteString(" " + ptype + "." + name + "=" + value(p.Value))
 			}
 		}
 	}
-	if len(statements) == 0 {
+	if !written {
 		b.WriteString("; none")
 	}
 	return b.String()
@@ -81,17 +87,28 @@ func word(s string) string {
 // value writes an authserv-id or a property's value: as it is if it is a token or an
 // address of tokens, else quoted.
 func value(s string) string {
-	s = Clean(s)
+	s = Value(s)
 	plain := s != ""
 	for i := range len(s) {
-		if !tokenByte(s[i]) && (s[i] != '@' || i == 0 || i == len(s)-1) {
+		if !tokenByte(s[i]) && (s[i] != '@' || i == len(s)-1) {
 			plain = false
 		}
 	}
 	if plain && strings.Count(s, "@") <= 1 {
 		return s
 	}
-	return Quote(s)
+	return `"` + s + `"`
+}
+
+// Value gives a property's value as Header writes it: cleaned, with "?" for all that a
+// reader may split it at, and for what it would take for a result of its own.
+func Value(s string) string {
+	return defuse(strings.Map(func(r rune) rune {
+		if strings.ContainsRune(`;"\(),<>`, r) || isBlank(r) {
+			return '?'
+		}
+		return r
+	}, Clean(s)))
 }
 
 // tokenByte reports whether c may stand in a token (RFC 2045 5.1). "/" is left out of
@@ -100,13 +117,67 @@ func tokenByte(c byte) bool {
 	return c > ' ' && c < 0x7f && !strings.ContainsRune(`()<>@,;:\"/[]?=`, rune(c))
 }
 
-// Quote writes a quoted-string (RFC 5322 3.2.4).
+// Quote writes free text as a quoted-string (RFC 5322 3.2.4).
 func Quote(s string) string {
-	return `"` + escape(Clean(s), `"\`) + `"`
+	return `"` + escape(text(s), `"\`) + `"`
 }
 
-// Comment escapes a text so that it can stand between parentheses.
-func Comment(s string) string { return escape(Clean(s), `()\`) }
+// Comment escapes free text so that it can stand between parentheses.
+func Comment(s string) string { return escape(text(s), `()\`) }
+
+// text makes free text harmless for a reader that knows no quotes and comments.
+func text(s string) string { return defuse(strings.ReplaceAll(Clean(s), ";", ",")) }
+
+// claiming are the words that make of what follows "=" a result or a reason, or a pair
+// of Received-SPF.
+var claiming = []string{
+	"arc", "auth", "bimi", "dane", "dkim", "dkim-adsp", "dkim-atps", "dmarc", "dnswl", "domainkeys", "iprev", "reason", "rrvs",
+	"sender-id", "smime", "spf", "vbr",
+	"client-ip", "envelope-from", "helo", "identity", "mechanism", "problem", "receiver",
+}
+
+// defuse writes ":" for a "=" that stands behind the name of a method or of a
+// property: a sender chooses local parts, host names and selectors, and many a reader
+// looks for "dmarc=pass" anywhere in the field.
+func defuse(s string) string {
+	if !strings.Contains(s, "=") {
+		return s
+	}
+	b := []byte(s)
+	for i := range b {
+		if b[i] != '=' {
+			continue
+		}
+		end := i
+		for end > 0 && b[end-1] == ' ' {
+			end--
+		}
+		begin := end
+		for begin > 0 && nameByte(b[begin-1]) {
+			begin--
+		}
+		if claims(strings.ToLower(string(b[begin:end]))) {
+			b[i] = ':'
+		}
+	}
+	return string(b)
+}
+
+// claims reports whether a name ends in that of a method or property.
+func claims(name string) bool {
+	if slices.ContainsFunc(claiming, func(c string) bool { return strings.HasSuffix(name, c) }) {
+		return true
+	}
+	dot := strings.LastIndexByte(name, '.')
+	return dot > 0 && slices.ContainsFunc(ptypes, func(p string) bool { return strings.HasSuffix(name[:dot], p) })
+}
+
+// ptypes are the types of properties (RFC 8601 2.3 and what was added).
+var ptypes = []string{"arc", "body", "dns", "header", "mailer", "policy", "polrec", "smtp"}
+
+func nameByte(c byte) bool {
+	return 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.'
+}
 
 func escape(s, special string) string {
 	if !strings.ContainsAny(s, special) {

@@ -18,6 +18,9 @@ type Claims struct {
 	Identity string
 	Signed   time.Time // t=, zero without
 	Expires  time.Time // x=, zero without
+	// Value is the beginning of the signature itself (b=), by which signatures of one
+	// domain can be told apart (RFC 6008): at most 64 characters of base64.
+	Value string
 }
 
 func (s *signature) claims(tags Tags) (c Claims) {
@@ -31,6 +34,9 @@ func (s *signature) claims(tags Tags) (c Claims) {
 			return time.Unix(n, 0).UTC()
 		}
 		return time.Time{}
+	}
+	if b := compact(tags["b"]); strings.Trim(b, base64Alphabet) == "" {
+		c.Value = b[:min(len(b), 64)]
 	}
 	c.Signed, c.Expires = at("t"), at("x")
 	return c
@@ -83,3 +89,5 @@ func fieldName(s string) bool {
 	}
 	return s != "" && len(s) <= 64
 }
+
+const base64Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="

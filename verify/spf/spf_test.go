@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"mxhook/verify/authres"
 	"mxhook/verify/dns"
@@ -229,7 +231,7 @@ func TestReceivedHoldsWhatThePeerSaidInQuotes(t *testing.T) {
 		{"null reverse-path and IPv6", spf.Trace{Receiver: "mx", IP: netip.MustParseAddr("2001:db8::1"), HELO: "a.example"},
 			`fail (mx: matched all) identity=helo; client-ip="2001:db8::1"; helo=a.example; receiver=mx; mechanism=all`},
 		{"injection", spf.Trace{Receiver: "mx", IP: client, HELO: "x\r\nTo: you", Sender: "\"a\"; b=c\"@d\x00"},
-			`fail (mx: matched all) identity=mailfrom; client-ip=192.0.2.1; envelope-from="\"a\"; b=c\"@d?"; helo="x??To: you"; receiver=mx; mechanism=all`},
+			`fail (mx: matched all) identity=mailfrom; client-ip=192.0.2.1; envelope-from="\"a\", b=c\"@d?"; helo="x??To: you"; receiver=mx; mechanism=all`},
 	} {
 		if got := spf.Received(e, c.t); got != c.want {
 			t.Errorf("%s:\n%s\nwant\n%s", c.rule, got, c.want)
@@ -259,4 +261,77 @@ func FuzzCheck(f *testing.F) {
 			}
 		}
 	})
+}
+
+// FuzzReceived: whatever the peer said, a reader of RFC 7208 9.1 finds the pairs that
+// were written, in their order, and one that splits at each ";" no other names.
+func FuzzReceived(f *testing.F) {
+	f.Add("mx", "matched a", "a.example", "ann@a.example", "a:%{i}")
+	f.Add("m(x", "; client-ip=1.2.3.4) identity=mailfrom", "x; receiver=y", "\"a\\\"; client-ip=192.0.2.66\"@d", "-all\r\nX: y")
+	f.Add("mx", "\\", "a..b", "x helo = good.example y@d", "=")
+	f.Fuzz(func(t *testing.T, receiver, reason, helo, sender, mechanism string) {
+		got := spf.Received(spf.Evaluation{Result: authres.SoftFail, Reason: reason, Mechanism: mechanism},
+			spf.Trace{Receiver: receiver, IP: client, HELO: helo, Sender: sender})
+		if strings.ContainsFunc(got, unicode.IsControl) || !utf8.ValidString(got) {
+			t.Fatalf("%q", got)
+		}
+		rest, ok := strings.CutPrefix(got, "softfail (")
+		n, open := 0, true
+		for ; open && n < len(rest); n++ {
+			switch rest[n] {
+			case '\\':
+				n++
+			case '(':
+				t.Fatalf("%q: a comment within", got)
+			case ')':
+				open = false
+			}
+		}
+		if !ok || open {
+			t.Fatalf("%q: no comment", got)
+		}
+		var names []string
+		for rest = rest[n:]; rest != ""; {
+			name, after, ok := strings.Cut(rest, "=")
+			names = append(names, strings.TrimPrefix(name, " "))
+			if !ok || !strings.HasPrefix(name, " ") {
+				t.Fatalf("%q at %q", got, rest)
+			}
+			rest = value(t, got, after)
+			if semicolon := strings.HasPrefix(rest, ";"); semicolon == (rest == "") {
+				t.Fatalf("%q at %q", got, rest)
+			}
+			rest = strings.TrimPrefix(rest, ";")
+		}
+		want := []string{"identity", "client-ip"}
+		for _, pair := range [][2]string{{"envelope-from", sender}, {"helo", helo}, {"receiver", receiver}, {"mechanism", mechanism}} {
+			if pair[1] != "" {
+				want = append(want, pair[0])
+			}
+		}
+		if !slices.Equal(names, want) || strings.Count(got, ";") != len(want)-1 {
+			t.Fatalf("%q: %q, want %q", got, names, want)
+		}
+	})
+}
+
+// value steps over a dot-atom or quoted-string.
+func value(t *testing.T, all, s string) (rest string) {
+	if !strings.HasPrefix(s, `"`) {
+		n := strings.IndexAny(s+";", ";")
+		if n == 0 || strings.ContainsAny(s[:n], " ()<>@,\"\\=:") {
+			t.Fatalf("%q at %q", all, s)
+		}
+		return s[n:]
+	}
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '"':
+			return s[i+1:]
+		}
+	}
+	t.Fatalf("%q: a quote does not end", all)
+	return ""
 }

@@ -10,7 +10,7 @@ import (
 	"mxhook/verify"
 	"mxhook/verify/authres"
 	"mxhook/verify/dns"
-	"mxhook/verify/internal/sealer"
+	"mxhook/verify/sealer"
 )
 
 // sealed is a sealer that says what it should.

@@ -36,10 +36,22 @@ func author(header []dkim.Field) (domain, problem string) {
 		return "", "the From field has no address"
 	}
 	domain, ok := dns.Domain(mailbox[at+1:])
-	if !ok || strings.ContainsAny(domain, `[]:;,<>()"\/@`) {
+	if !utf8.ValidString(from.Value()) && !isASCII(mailbox[at+1:]) {
+		ok = false // U-labels in a field of another charset: who knows which
+	}
+	if !ok || strings.Trim(domain, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != "" {
 		return "", "the From field's domain is no domain name"
 	}
 	return domain, ""
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // oneMailbox reads a From field's value and gives its address. Display names may hold
@@ -73,8 +85,9 @@ type mailboxScanner struct {
 	angle  string // what stood between < and >
 	closed bool   // > was seen
 	text   strings.Builder
-	gap    bool // a blank or comment after text
-	split  bool // text on both sides of a gap
+	words  strings.Builder // text without quoted strings, a blank for each gap
+	gap    bool            // a blank or comment after text
+	split  bool            // text on both sides of a gap
 }
 
 func (s *mailboxScanner) scan(v string) (problem string) {
@@ -95,6 +108,7 @@ func (s *mailboxScanner) scan(v string) (problem string) {
 				return "the From field is malformed"
 			}
 			s.add(v[i : i+n])
+			s.words.WriteByte(' ')
 			i += n - 1
 		case '<':
 			n := angle(v[i:])
@@ -114,7 +128,11 @@ func (s *mailboxScanner) scan(v string) (problem string) {
 			if c < ' ' || c == 0x7f || s.closed {
 				return "the From field is malformed"
 			}
+			if s.gap {
+				s.words.WriteByte(' ')
+			}
 			s.add(v[i : i+1])
+			s.words.WriteByte(c)
 		}
 	}
 	return s.end()
@@ -131,8 +149,8 @@ func (s *mailboxScanner) add(text string) {
 
 // end closes one mailbox of the list.
 func (s *mailboxScanner) end() (problem string) {
-	address, text := s.angle, s.text.String()
-	empty := !s.closed && text == ""
+	address, text, words := s.angle, s.text.String(), s.words.String()
+	closed, empty := s.closed, !s.closed && text == ""
 	if !s.closed {
 		address = text
 		if s.split {
@@ -148,7 +166,24 @@ func (s *mailboxScanner) end() (problem string) {
 	if !addrSpec(address) {
 		return "the From field has no address"
 	}
+	if closed && otherAddress(words, address) {
+		return "the From field is malformed"
+	}
 	return ""
+}
+
+// otherAddress reports whether a display name holds, without the quotes that it needs, an
+// address of another domain than that of the address: a reader may take either for the
+// author's.
+func otherAddress(words, address string) bool {
+	domain := address[strings.LastIndexByte(address, '@'):]
+	for word := range strings.FieldsSeq(words) {
+		at := strings.LastIndexByte(word, '@')
+		if at >= 0 && !strings.EqualFold(strings.TrimRight(word[at:], "'.!"), strings.TrimRight(domain, ".")) {
+			return true
+		}
+	}
+	return false
 }
 
 // addrSpec reports whether a is local@domain without a second meaning: one "@"

@@ -7,7 +7,7 @@ import (
 
 	"mxhook/verify/arc"
 	"mxhook/verify/authres"
-	"mxhook/verify/internal/sealer"
+	"mxhook/verify/sealer"
 )
 
 func TestAChainOfThreePasses(t *testing.T) {

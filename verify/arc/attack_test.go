@@ -10,7 +10,7 @@ import (
 	"mxhook/verify/authres"
 	"mxhook/verify/dkim"
 	"mxhook/verify/internal/cputime"
-	"mxhook/verify/internal/sealer"
+	"mxhook/verify/sealer"
 )
 
 func read(t testing.TB, message string) *arc.Chain {

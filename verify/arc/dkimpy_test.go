@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"mxhook/verify/internal/sealer"
+	"mxhook/verify/sealer"
 )
 
 // dkimpy reads one JSON object a line, {message, records}, and writes a word for each.

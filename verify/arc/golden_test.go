@@ -11,7 +11,7 @@ import (
 
 	"mxhook/verify/arc"
 	"mxhook/verify/dns"
-	"mxhook/verify/internal/sealer"
+	"mxhook/verify/sealer"
 )
 
 var update = flag.Bool("update", false, "write testdata anew")

@@ -15,7 +15,7 @@ import (
 	"mxhook/verify/arc"
 	"mxhook/verify/dkim"
 	"mxhook/verify/dns"
-	"mxhook/verify/internal/sealer"
+	"mxhook/verify/sealer"
 )
 
 const plain = "From: Ann <ann@sender.example>\r\nTo: list@in.example\r\nSubject: hello\r\n" +

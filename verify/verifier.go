@@ -177,7 +177,7 @@ func (r *run) readHeader() {
 	if r.readErr == nil {
 		r.from, r.noFrom = author(r.header)
 		if r.from == "" {
-			why.Say(r.inDMARC, "no author's domain: %s. RFC 9989 5.3.1 and RFC 5322 3.6.2: one From field with one author, or DMARC can't be applied", r.noFrom)
+			why.Say(r.inDMARC, "no author's domain: %s. RFC 5322 3.6.2 wants one From field, and DMARC one author in it", r.noFrom)
 		}
 	}
 }

@@ -103,7 +103,7 @@ func oneOf(value, fallback string, known ...string) string {
 }
 
 // uris splits rua= and ruf=. A comma or exclamation mark that belongs to a URI is
-// encoded (RFC 9989 4.6).
+// percent-encoded.
 func uris(value string) []string {
 	var list []string
 	for uri := range strings.SplitSeq(value, ",") {

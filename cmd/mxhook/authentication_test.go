@@ -53,8 +53,8 @@ func judge(t *testing.T, yaml string, zone *dns.Zone, from string, content []byt
 	return p
 }
 
-// list is a mailing list: it changes what it sends on, and seals what it found before.
-func list(t *testing.T, s *demoSender) (zone *dns.Zone, forwarded []byte) {
+// mailingList changes what it sends on, and seals what it found before.
+func mailingList(t *testing.T, s *demoSender) (zone *dns.Zone, forwarded []byte) {
 	t.Helper()
 	signed, err := s.message("hello", "<forwarded@sender.example>")
 	if err != nil {
@@ -83,7 +83,7 @@ func TestATrustedForwarderVouchesEndToEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	zone, forwarded := list(t, sender)
+	zone, forwarded := mailingList(t, sender)
 	for trusted, want := range map[string]struct {
 		verified bool
 		by       string

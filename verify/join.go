@@ -6,13 +6,13 @@ import (
 	"mxhook/verify/authres"
 	"mxhook/verify/dkim"
 	"mxhook/verify/dmarc"
+	"mxhook/verify/spf"
 	"mxhook/verify/why"
 )
 
 // join makes the results of what the methods found.
 func (r *run) join(results *Results) {
-	results.SPF = SPF{Result: r.spf.Result, Domain: r.spf.Domain, Reason: r.spf.Reason}
-	results.SPFHelo = SPF{Result: r.helo.Result, Domain: r.helo.Domain, Reason: r.helo.Reason}
+	results.SPF, results.SPFHelo = identity(r.spf), identity(r.helo)
 	results.IPRev, results.HELO = r.iprev, r.name
 	results.DKIM = []DKIM{}
 	for _, s := range r.dkim {
@@ -30,6 +30,11 @@ func (r *run) join(results *Results) {
 			results.FromVerifiedBy = "dkim"
 		}
 	}
+}
+
+// identity is what SPF says of one identity.
+func identity(e spf.Evaluation) SPF {
+	return SPF{Result: e.Result, Domain: e.Domain, Reason: e.Reason, Mechanism: e.Term, Explanation: e.Explanation}
 }
 
 // evaluateDMARC joins the author's policy with what SPF and DKIM authenticated, and

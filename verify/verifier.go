@@ -212,7 +212,7 @@ func (r *run) evaluateSPF() {
 		sayUnasked(r.inSPF, reason)
 		return
 	}
-	r.spf = spf.Check(r.inSPF, r.resolver, m.RemoteIP, m.HELO, m.MailFromLocal, m.MailFromDomain)
+	r.spf = spf.Check(r.inSPF, r.resolver, r.client(), m.MailFromLocal, m.MailFromDomain)
 }
 
 func (r *run) evaluateHELO() {
@@ -223,7 +223,12 @@ func (r *run) evaluateHELO() {
 		sayUnasked(r.inSPFHelo, reason)
 		return
 	}
-	r.helo = spf.CheckHELO(r.inSPFHelo, r.resolver, m.RemoteIP, m.HELO)
+	r.helo = spf.CheckHELO(r.inSPFHelo, r.resolver, r.client())
+}
+
+// client is what SPF needs to know of it.
+func (r *run) client() spf.Client {
+	return spf.Client{IP: r.message.RemoteIP, HELO: r.message.HELO, Receiver: r.config.AuthservID, Now: r.now}
 }
 
 func (r *run) evaluateIPRev() {

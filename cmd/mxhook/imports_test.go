@@ -22,7 +22,7 @@ var owners = map[string][]string{
 	"github.com/emersion/go-smtp":           {"mxhook/inbound/smtpd", "mxhook/cmd/mxhook"},
 	"github.com/jhillyerd/enmime":           {"mxhook/inbound/message"},
 	"github.com/emersion/go-msgauth":        {"mxhook/verify", "mxhook/cmd/mxhook"},
-	"blitiri.com.ar/go/spf":                 {"mxhook/verify/spf"},
+	"blitiri.com.ar/go/spf":                 {},
 	"github.com/miekg/dns":                  {"mxhook/verify/dns"},
 	"github.com/hashicorp/go-retryablehttp": {"mxhook/sinks/webhook"},
 	"github.com/goccy/go-yaml":              {"mxhook/cmd/internal/config"},

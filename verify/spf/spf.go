@@ -1,31 +1,51 @@
 // Package spf evaluates the Sender Policy Framework (RFC 7208) for one identity at a
 // time, the reverse-path's domain or the name of HELO.
 //
-// The mechanisms are evaluated by blitiri.com.ar/go/spf, with the limits of RFC 7208
-// 4.6.4 (10 terms that ask, 2 void look-ups). This package gives it a sender that it
-// can't misread, records whose syntax has been checked as a whole, and a resolver
-// whose every uncertainty is temporary: an unanswered question is temperror, never
-// fail. The explanation (exp=) is not fetched: it would be text of the sender.
+// A record is read as a whole before any of it counts: a fault anywhere is permerror.
+// The limits are those of RFC 7208 4.6.4, and MaxQuestions. Whatever is not known
+// because a question was not answered is temperror, never fail.
 //
-// All functions are safe for concurrent use.
+// All functions are safe for concurrent use and start no goroutine.
 package spf
 
 import (
 	"context"
-	"errors"
-	"net"
 	"net/netip"
 	"strings"
-
-	libspf "blitiri.com.ar/go/spf"
+	"time"
 
 	"mxhook/verify/authres"
 	"mxhook/verify/dns"
+	"mxhook/verify/why"
 )
 
-// MaxQuestions is how many DNS questions one evaluation may ask. The limits of RFC
-// 7208 alone would allow more than a hundred.
+// MaxQuestions is how many DNS questions one evaluation may ask, cached answers
+// included, so that the result doesn't depend on the cache. The limits of RFC 7208 alone
+// would allow more than two hundred. What would need more is temperror: the policy may be
+// a correct one, so permerror would be wrong, and with DMARC it could become a refusal.
 const MaxQuestions = 30
+
+// Limits of RFC 7208 4.6.4. A void look-up is a term whose own question is answered with
+// "no such name" or with nothing; the addresses of mail exchangers and of names of the
+// client are not counted.
+const (
+	maxLookups = 10
+	maxVoids   = 2
+	maxHosts   = 10 // mail exchangers of one "mx", names of the client
+)
+
+// maxTerm is how much of a term Evaluation.Term holds.
+const maxTerm = 255
+
+// Client is what is known of the client, besides the identity.
+type Client struct {
+	IP   netip.Addr
+	HELO string // what it said, for %{h}
+	// Receiver is our name, for %{r} in explanations.
+	Receiver string
+	// Now is the time of the evaluation, for %{t} in explanations.
+	Now time.Time
+}
 
 // Evaluation is the result for one identity.
 type Evaluation struct {
@@ -35,42 +55,49 @@ type Evaluation struct {
 	// Mechanism is what decided, as the field Received-SPF names it (RFC 7208 9.1):
 	// "all", "ip4", "default"; "" where nothing did.
 	Mechanism string
+	// Term is what decided, as its owner wrote it: "include:_spf.example", "-all". With
+	// redirect= it is a term of that policy. "default" when nothing matched, "" where
+	// nothing decided. ASCII without blanks, at most 255 octets.
+	Term string
+	// Explanation is what the domain tells those it refuses (exp=, RFC 7208 6.2), for a
+	// fail alone. Its owner chose the words: one line of printable ASCII, at most 200
+	// octets.
+	Explanation string
 }
 
-// Check evaluates the policy of domain for a client at ip that says mail is from
+// Check evaluates the policy of domain for a client that says mail is from
 // local@domain (RFC 7208 4). The local part is without its quotes; an empty one is
-// postmaster. helo is what the client said, for macros. The result is none for what
-// is no domain name of at least two labels (4.3). The context's deadline yields
-// temperror.
-func Check(ctx context.Context, r dns.Resolver, ip netip.Addr, helo, local, domain string) Evaluation {
+// postmaster. The result is none for what is no domain name of at least two labels
+// (4.3). U-labels are A-labels. The context's deadline yields temperror. Its notes
+// (package why) tell each step.
+func Check(ctx context.Context, r dns.Resolver, client Client, local, domain string) Evaluation {
 	name, ok := dns.Domain(domain)
 	if !ok || !strings.Contains(name, ".") || literal(name) {
+		if why.On(ctx) {
+			why.Say(ctx, "%q is no domain name of two labels or more, so there is no policy to ask for: none (RFC 7208 4.3)", domain)
+		}
 		return Evaluation{Result: authres.None, Reason: "no domain that could have a policy"}
 	}
-	ip = ip.Unmap().WithZone("")
+	ip := client.IP.Unmap().WithZone("")
 	if !ip.IsValid() {
+		why.Say(ctx, "the client has no address: none")
 		return Evaluation{Result: authres.None, Domain: name, Reason: "the client has no address"}
 	}
-	asked := &resolver{Resolver: dns.WithBudget(r, MaxQuestions), ip: ip}
-	result, err := libspf.CheckHostWithSender(net.IP(ip.AsSlice()), macroName(helo), sender(local, name),
-		libspf.WithContext(ctx), libspf.WithResolver(asked))
-	e := Evaluation{Result: authres.Result(result), Domain: name}
-	e.Reason, e.Mechanism = reason(result, err)
-	switch {
-	case ctx.Err() != nil:
-		// Whatever was concluded rests on questions that were not answered.
-		e.Result, e.Reason, e.Mechanism = authres.TempError, "the time was up", ""
-	case asked.over:
-		e.Result, e.Reason, e.Mechanism = authres.TempError, "more questions than one evaluation may ask", ""
-	case asked.syntax != "" && e.Result == authres.PermError:
-		e.Reason = asked.syntax
+	if local == "" {
+		local = "postmaster" // RFC 7208 4.3
 	}
-	return e
+	e := evaluation{
+		resolver: r, client: client, ip: ip, local: local, sender: name, helo: heloName(client.HELO), why: why.On(ctx),
+	}
+	if e.why {
+		why.Say(ctx, "may %s send mail from %q? (HELO %q)", ip, local+"@"+name, client.HELO)
+	}
+	return e.run(ctx)
 }
 
 // CheckHELO evaluates the HELO identity (RFC 7208 2.3).
-func CheckHELO(ctx context.Context, r dns.Resolver, ip netip.Addr, helo string) Evaluation {
-	return Check(ctx, r, ip, helo, "", helo)
+func CheckHELO(ctx context.Context, r dns.Resolver, client Client) Evaluation {
+	return Check(ctx, r, client, "", client.HELO)
 }
 
 // literal reports whether a name is an address: such a top level can't exist.
@@ -82,121 +109,19 @@ func literal(name string) bool {
 	return strings.Trim(top, "0123456789") == ""
 }
 
-// sender gives an address that the library splits where we do: it takes the first
-// "@" for the last. A quoted local part with an "@" is evaluated with "=" in its place,
-// which only a policy with macros of the local part can notice.
-func sender(local, domain string) string {
-	if local == "" {
-		local = "postmaster"
-	}
-	return strings.ReplaceAll(local, "@", "=") + "@" + domain
-}
-
-// macroName is HELO as a macro may use it; what is no name is replaced.
-func macroName(helo string) string {
+// heloName is HELO as a macro may use it: as it was said, with A-labels. One that is too
+// long for a name may be shortened there.
+func heloName(helo string) string {
 	if name, ok := dns.Domain(helo); ok {
 		return name
 	}
-	return "unknown"
-}
-
-// reason tells the result in our words, and the mechanism.
-func reason(result libspf.Result, err error) (reason, mechanism string) {
-	for _, m := range []struct {
-		err       error
-		mechanism string
-	}{
-		{libspf.ErrMatchedAll, "all"}, {libspf.ErrMatchedA, "a"}, {libspf.ErrMatchedMX, "mx"},
-		{libspf.ErrMatchedPTR, "ptr"}, {libspf.ErrMatchedExists, "exists"},
-	} {
-		if errors.Is(err, m.err) {
-			return "matched " + m.mechanism, m.mechanism
+	if len(helo) > 4*maxName || helo == "" {
+		return "unknown"
+	}
+	for i := range len(helo) {
+		if helo[i] <= ' ' || helo[i] > '~' {
+			return "unknown"
 		}
 	}
-	switch {
-	case errors.Is(err, libspf.ErrMatchedIP):
-		return "matched an address range", "ip4"
-	case errors.Is(err, libspf.ErrNoResult):
-		return "no policy is published", ""
-	case errors.Is(err, libspf.ErrLookupLimitReached):
-		return "more than 10 look-ups", ""
-	case errors.Is(err, libspf.ErrVoidLookupLimitReached):
-		return "more than 2 look-ups without an answer", ""
-	case errors.Is(err, libspf.ErrTooManyMXRecords):
-		return "more than 10 mail exchangers", ""
-	case errors.Is(err, libspf.ErrMultipleRecords):
-		return "more than one policy is published", ""
-	case result == libspf.TempError:
-		return "a name server does not answer", ""
-	case result == libspf.PermError:
-		return "the policy is malformed", ""
-	}
-	return "nothing matched", "default"
-}
-
-// resolver is what the library asks.
-type resolver struct {
-	dns.Resolver
-	ip     netip.Addr
-	syntax string // why a record is malformed
-	over   bool   // the budget was not enough
-}
-
-func (r *resolver) note(err error) error {
-	r.over = r.over || dns.IsOverBudget(err)
-	return err
-}
-
-// LookupTXT gives the library only what it may evaluate. A malformed record is an
-// error that it takes for permanent.
-func (r *resolver) LookupTXT(ctx context.Context, name string) ([]string, error) {
-	texts, err := r.Resolver.LookupTXT(ctx, name)
-	if err != nil {
-		return nil, r.note(err)
-	}
-	policies := texts[:0:0]
-	for _, text := range texts {
-		version, _, _ := strings.Cut(text, " ")
-		if strings.EqualFold(version, "v=spf1") {
-			policies = append(policies, text)
-		}
-	}
-	if len(policies) == 1 {
-		if problem := syntax(policies[0]); problem != "" {
-			r.syntax = problem
-			return nil, &net.DNSError{Err: problem, Name: name}
-		}
-		policies[0] = hideSlashes(policies[0])
-	}
-	return policies, nil
-}
-
-func (r *resolver) LookupMX(ctx context.Context, name string) ([]*net.MX, error) {
-	mxs, err := r.Resolver.LookupMX(ctx, showSlashes(name))
-	return mxs, r.note(err)
-}
-
-func (r *resolver) LookupAddr(ctx context.Context, addr string) ([]string, error) {
-	names, err := r.Resolver.LookupAddr(ctx, addr)
-	return names, r.note(err)
-}
-
-// LookupIPAddr asks an IPv4 client's questions for IPv4 alone (RFC 7208 5): a server
-// that fails on AAAA doesn't harm them. An IPv6 client's need both, since "exists"
-// asks for IPv4 always.
-func (r *resolver) LookupIPAddr(ctx context.Context, name string) ([]net.IPAddr, error) {
-	name = showSlashes(name)
-	if !r.ip.Is4() {
-		addrs, err := r.Resolver.LookupIPAddr(ctx, name)
-		return addrs, r.note(err)
-	}
-	ips, err := dns.LookupNetIP(ctx, r.Resolver, "ip4", name)
-	if err != nil {
-		return nil, r.note(err)
-	}
-	addrs := make([]net.IPAddr, 0, len(ips))
-	for _, ip := range ips {
-		addrs = append(addrs, net.IPAddr{IP: ip.AsSlice()})
-	}
-	return addrs, nil
+	return helo
 }

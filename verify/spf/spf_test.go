@@ -29,6 +29,8 @@ func zone(t testing.TB, text string) *dns.Zone {
 	return z
 }
 
+func from(ip netip.Addr, helo string) spf.Client { return spf.Client{IP: ip, HELO: helo} }
+
 func TestCheck(t *testing.T) {
 	var many, voids strings.Builder
 	for i := range 11 {
@@ -106,7 +108,7 @@ postmaster.macro.example.allowed.example A 127.0.0.2
 		{"a broken domain has no policy", "192.0.2.1", "ann", "a..example", authres.None},
 		{"a domain with a NUL has no policy", "192.0.2.1", "ann", "a\x00.example", authres.None},
 	} {
-		e := spf.Check(context.Background(), z, netip.MustParseAddr(c.ip), "mail.example", c.local, c.domain)
+		e := spf.Check(context.Background(), z, from(netip.MustParseAddr(c.ip), "mail.example"), c.local, c.domain)
 		if e.Result != c.want {
 			t.Errorf("%s: %s (%s), want %s", c.rule, e.Result, e.Reason, c.want)
 		}
@@ -128,7 +130,7 @@ func (r onlyIPv4) LookupNetIP(ctx context.Context, network, name string) ([]neti
 
 func TestAnIPv4ClientIsNotHarmedByAFailingAAAA(t *testing.T) {
 	r := onlyIPv4{zone(t, "a.example TXT \"v=spf1 a -all\"\na.example A 192.0.2.1")}
-	if e := spf.Check(context.Background(), r, client, "a.example", "ann", "a.example"); e.Result != authres.Pass {
+	if e := spf.Check(context.Background(), r, from(client, "a.example"), "ann", "a.example"); e.Result != authres.Pass {
 		t.Errorf("%+v", e)
 	}
 }
@@ -137,7 +139,7 @@ func TestTheDeadlineIsTemperror(t *testing.T) {
 	ctx, cancel := context.WithDeadline(context.Background(), time.Unix(1, 0))
 	defer cancel()
 	z := zone(t, `a.example TXT "v=spf1 ptr -all"`)
-	if e := spf.Check(ctx, z, client, "a.example", "ann", "a.example"); e.Result != authres.TempError {
+	if e := spf.Check(ctx, z, from(client, "a.example"), "ann", "a.example"); e.Result != authres.TempError {
 		t.Errorf("%+v", e)
 	}
 }
@@ -157,7 +159,7 @@ func (r stall) LookupAddr(ctx context.Context, addr string) ([]string, error) {
 func TestADeadlineWithinPTRIsNotAFail(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := stall{zone(t, `a.example TXT "v=spf1 ptr -all"`), cancel}
-	if e := spf.Check(ctx, r, client, "a.example", "ann", "a.example"); e.Result != authres.TempError {
+	if e := spf.Check(ctx, r, from(client, "a.example"), "ann", "a.example"); e.Result != authres.TempError {
 		t.Errorf("%+v", e)
 	}
 }
@@ -201,7 +203,7 @@ func TestAPolicyCantCostMoreThanItsBudget(t *testing.T) {
 		}
 	}
 	c := &counter{Zone: zone(t, text.String())}
-	e := spf.Check(context.Background(), c, client, "big.example", "ann", "big.example")
+	e := spf.Check(context.Background(), c, from(client, "big.example"), "ann", "big.example")
 	if e.Result != authres.TempError || c.n.Load() > spf.MaxQuestions {
 		t.Errorf("%+v after %d questions", e, c.n.Load())
 	}
@@ -213,7 +215,7 @@ func TestTheHELOIdentity(t *testing.T) {
 		"mail.example": authres.Pass, "[192.0.2.1]": authres.None, "localhost": authres.None,
 		"": authres.None, "a b": authres.None, "other.example": authres.None,
 	} {
-		if e := spf.CheckHELO(context.Background(), z, client, helo); e.Result != want {
+		if e := spf.CheckHELO(context.Background(), z, from(client, helo)); e.Result != want {
 			t.Errorf("%q: %+v, want %s", helo, e, want)
 		}
 	}
@@ -250,7 +252,7 @@ func FuzzCheck(f *testing.F) {
 		}
 		z := zone(t, "*.example A 192.0.2.1\nx.y TXT \""+b.String()+"\"\n")
 		for _, d := range []string{"x.y", domain} {
-			e := spf.Check(context.Background(), z, client, domain, local, d)
+			e := spf.Check(context.Background(), z, from(client, domain), local, d)
 			switch e.Result {
 			case authres.None, authres.Neutral, authres.Pass, authres.Fail, authres.SoftFail, authres.TempError, authres.PermError:
 			default:

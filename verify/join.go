@@ -34,7 +34,7 @@ func (r *run) join(results *Results) {
 
 // identity is what SPF says of one identity.
 func identity(e spf.Evaluation) SPF {
-	return SPF{Result: e.Result, Domain: e.Domain, Reason: e.Reason, Mechanism: e.Term, Explanation: e.Explanation}
+	return SPF{Result: e.Result, Domain: e.Domain, Reason: e.Reason, Mechanism: e.Term, Explanation: e.Explanation, DNSSEC: e.DNSSEC}
 }
 
 // evaluateDMARC joins the author's policy with what SPF and DKIM authenticated, and

@@ -48,7 +48,8 @@ type verdict struct {
 }
 
 func (e *evaluation) run(ctx context.Context) Evaluation {
-	v, stop := e.host(ctx, e.sender)
+	observed, answers := dns.Observe(ctx)
+	v, stop := e.host(observed, e.sender)
 	if stop == nil && e.doubt && v.result != authres.Pass && v.result != authres.None {
 		stop = temporary("a name server does not answer")
 		if e.why {
@@ -59,7 +60,7 @@ func (e *evaluation) run(ctx context.Context) Evaluation {
 		e.sayHalt(ctx, stop)
 		return Evaluation{Result: stop.result, Domain: e.sender, Reason: stop.reason}
 	}
-	out := Evaluation{Result: v.result, Domain: e.sender, Reason: v.reason}
+	out := Evaluation{Result: v.result, Domain: e.sender, Reason: v.reason, DNSSEC: answers.Authenticated()}
 	switch {
 	case v.term >= 0:
 		t := &e.terms[v.term]

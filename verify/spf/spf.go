@@ -63,6 +63,9 @@ type Evaluation struct {
 	// fail alone. Its owner chose the words: one line of printable ASCII, at most 200
 	// octets.
 	Explanation string
+	// DNSSEC is whether the resolver vouches for every answer that led to the result (AD,
+	// RFC 4035 3.2.3), the explanation aside.
+	DNSSEC bool
 }
 
 // Check evaluates the policy of domain for a client that says mail is from

@@ -14,7 +14,7 @@ import (
 func (v *Verifier) EvaluateSPF(ctx context.Context, m Message) spf.Evaluation {
 	ctx, cancel := context.WithTimeout(ctx, v.config.Timeout)
 	defer cancel()
-	r := &run{Verifier: v, message: m, parent: ctx, contexts: open(ctx), resolver: v.config.Resolver}
+	r := &run{Verifier: v, message: m, parent: ctx, contexts: open(ctx), resolver: v.config.Resolver, now: v.config.Now()}
 	r.guard("spf", r.evaluateSPF, func() { r.spf = failed(r.spf) })
 	return r.spf
 }

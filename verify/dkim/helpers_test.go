@@ -16,7 +16,10 @@ func hash64(s string) string {
 }
 
 // short is a public key of 512 bits that opens nothing.
-func short() string {
-	n := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 512), big.NewInt(1))
+func short() string { return ones(512) }
+
+// ones is a public key of which the size alone counts: all of its bits are one.
+func ones(bits uint) string {
+	n := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), bits), big.NewInt(1))
 	return base64.StdEncoding.EncodeToString(x509.MarshalPKCS1PublicKey(&rsa.PublicKey{N: n, E: 65537}))
 }

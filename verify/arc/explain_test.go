@@ -2,6 +2,7 @@ package arc_test
 
 import (
 	"context"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -56,6 +57,27 @@ func TestTheReasoningOfAChain(t *testing.T) {
 			if !strings.Contains(steps, want) {
 				t.Errorf("%s: %q is not there:\n%s", c.rule, want, steps)
 			}
+		}
+	}
+}
+
+// TestNotesChangeNoResult: the same with and without.
+func TestNotesChangeNoResult(t *testing.T) {
+	for _, message := range []string{three(), forgedChain(3), plain, strings.Replace(three(), "Hello.", "Hullo.", 1), forged(2, "pass") + plain} {
+		content, z := strings.NewReader(message), zone(t)
+		header, body, err := dkim.ReadHeader(content, content.Size())
+		if err != nil {
+			t.Fatal(err)
+		}
+		quiet := context.Background()
+		_, want := validate(t, z, message)
+		asked := z.n
+		ctx := why.Section(why.With(quiet, why.New()), "ARC")
+		c := arc.Read(header, now)
+		c.FetchNewest(ctx, z)
+		dkim.Verify(ctx, ctx, z, dkim.Message{Header: header, Content: content, Body: body, Size: content.Size()}, now, c.Bodies()...)
+		if got := c.Evaluate(ctx, z); !reflect.DeepEqual(got, want) || z.n != 2*asked {
+			t.Errorf("%+v after %d questions, without notes %+v after %d", got, z.n-asked, want, asked)
 		}
 	}
 }

@@ -17,17 +17,36 @@ import (
 
 // explainBody looks for a change that makes a body fit its bh=.
 func (c *Check) explainBody(ctx context.Context, m *Message) {
-	if m == nil || c.limit >= 0 {
-		why.Say(ctx, "%s", unknownBody)
-		return
+	found := unknownBody
+	if m != nil && c.limit < 0 {
+		found = m.whatChanged(c)
 	}
+	why.Say(ctx, "%s", found)
+}
+
+// maxTried is for how many body hashes of one message a change is looked for: each
+// costs a few passes over the body.
+const maxTried = 3
+
+func (m *Message) whatChanged(c *Check) string {
+	key := string(c.hash) + canonical(c.relaxedBody)
+	if found, ok := m.tried[key]; ok {
+		return found
+	}
+	if m.tried == nil {
+		m.tried = map[string]string{}
+	}
+	if len(m.tried) == maxTried {
+		return unknownBody
+	}
+	m.tried[key] = unknownBody
 	for _, try := range []func(*Message, *Check) string{triedAsItIs, triedOtherForm, triedDecoded} {
 		if found := try(m, c); found != "" {
-			why.Say(ctx, "%s", found)
-			return
+			m.tried[key] = found
+			break
 		}
 	}
-	why.Say(ctx, "%s", unknownBody)
+	return m.tried[key]
 }
 
 const unknownBody = "what was changed can't be told. Usual causes: a mailing list's footer or a gateway's warning within a part, " +

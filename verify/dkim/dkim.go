@@ -60,6 +60,8 @@ type Message struct {
 	Content io.ReaderAt
 	Body    int64 // where the body begins in Content
 	Size    int64 // of Content
+
+	tried map[string]string // by explainBody: what it found, by body hash and form
 }
 
 // Verify gives the result of each DKIM-Signature in the order of the message. Look-ups

@@ -137,6 +137,15 @@ func TestWithoutNotesTheBodyIsReadOnce(t *testing.T) {
 	if quiet != int64(len(body)) || loud <= quiet {
 		t.Errorf("%d octets read without notes, %d with, of a body of %d", quiet, loud, len(body))
 	}
+	// Of many body hashes three are looked into, each once: five passes over the body each at the most.
+	field, rest, _ := strings.Cut(message, "\r\nFrom:")
+	many := ""
+	for i := range 10 {
+		many += strings.Replace(field, "bh=", "bh="+hash64(string(rune('a'+i/2)))+"; xx=", 1) + "\r\n"
+	}
+	if _, read := reasoning(t, zone(t), many+"From:"+rest, why.New()); read > 16*int64(len(body)) {
+		t.Errorf("%d octets read for ten signatures, of a body of %d", read, len(body))
+	}
 	s := one(t, zone(t), message)
 	if s.Result != authres.Fail || s.Reason != "the body was changed" {
 		t.Errorf("%+v", s)

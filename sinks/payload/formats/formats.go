@@ -10,7 +10,11 @@ import (
 	"mxhook/sinks/payload"
 	"mxhook/sinks/payload/actionmailbox"
 	"mxhook/sinks/payload/cloudevents"
+	"mxhook/sinks/payload/cloudmailin"
+	"mxhook/sinks/payload/mailgun"
+	"mxhook/sinks/payload/mandrill"
 	"mxhook/sinks/payload/postmark"
+	"mxhook/sinks/payload/sendgrid"
 	"mxhook/sinks/payload/ses"
 )
 
@@ -59,6 +63,13 @@ func kinds() []Kind {
 		{Name: "ses", BasicAuth: true, JSON: true, make: func(Options) (payload.Format, error) { return ses.New(), nil }},
 		{Name: "action-mailbox", Secret: Key, OneRecipient: true, BasicAuth: true, make: func(o Options) (payload.Format, error) { return actionmailbox.New(o.Secret), nil }},
 		{Name: "postmark", OneRecipient: true, BasicAuth: true, JSON: true, make: func(o Options) (payload.Format, error) { return postmark.New(o.Include), nil }},
+		{Name: "sendgrid", Secret: PEM, make: func(o Options) (payload.Format, error) { return sendgrid.New(o.Include, o.Secret) }},
+		{Name: "sendgrid-raw", Secret: PEM, make: func(o Options) (payload.Format, error) { return sendgrid.NewRaw(o.Secret) }},
+		{Name: "mailgun", Secret: Key, OneRecipient: true, make: func(o Options) (payload.Format, error) { return mailgun.New(o.Include, o.Secret), nil }},
+		{Name: "mailgun-mime", Secret: Key, OneRecipient: true, make: func(o Options) (payload.Format, error) { return mailgun.NewMIME(o.Secret), nil }},
+		{Name: "cloudmailin", OneRecipient: true, BasicAuth: true, JSON: true, make: func(o Options) (payload.Format, error) { return cloudmailin.New(o.Include), nil }},
+		{Name: "cloudmailin-multipart", OneRecipient: true, BasicAuth: true, make: func(o Options) (payload.Format, error) { return cloudmailin.NewMultipart(o.Include), nil }},
+		{Name: "mandrill", Secret: Key, OneRecipient: true, make: func(o Options) (payload.Format, error) { return mandrill.New(o.Include, o.Secret), nil }},
 	}
 }
 

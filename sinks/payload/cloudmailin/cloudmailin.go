@@ -1,0 +1,134 @@
+// Package cloudmailin makes CloudMailin's normalized formats: JSON, and
+// multipart/form-data with the files apart.
+//
+// CloudMailin signs nothing: the app knows its sender by the user and password of the
+// URL.
+package cloudmailin
+
+import (
+	"errors"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"mxhook/inbound/message"
+	"mxhook/sinks"
+	"mxhook/sinks/payload"
+	"mxhook/verify/authres"
+)
+
+// New returns the JSON format. It is made for one recipient.
+func New(inc payload.Include) payload.Format {
+	return payload.FormatFunc(func(e *sinks.Event) (*payload.Body, error) { return encodeJSON(e, inc) })
+}
+
+// NewMultipart returns the multipart format.
+func NewMultipart(inc payload.Include) payload.Format {
+	return payload.FormatFunc(func(e *sinks.Event) (*payload.Body, error) { return encodeMultipart(e, inc) })
+}
+
+var errIncomplete = errors.New("cloudmailin: the event has no message or not one recipient")
+
+func complete(e *sinks.Event) bool {
+	return e != nil && e.Message != nil && e.Data != nil && len(e.Recipients) == 1
+}
+
+// reply is what the writer added, as far as that is known.
+func reply(m *message.Message) string { return "" }
+
+func encodeJSON(e *sinks.Event, inc payload.Include) (*payload.Body, error) {
+	if !complete(e) {
+		return nil, errIncomplete
+	}
+	var j payload.JSON
+	m := e.Message
+	o := payload.Object{{Name: "headers", Value: headers(e)}, {Name: "envelope", Value: envelope(e)}, {Name: "plain", Value: j.Text(m.Text)}}
+	html := ""
+	if inc.HTML {
+		html = m.HTML
+	}
+	o.Set("html", j.Text(html))
+	o.Set("reply_plain", j.Text(reply(m)))
+	files := []payload.Object{}
+	for i := range m.Attachments {
+		a := &m.Attachments[i]
+		f := payload.Object{}
+		if inc.Attachments != "metadata" {
+			f.Set("content", j.Attachment(a))
+		}
+		f.Set("file_name", a.Filename)
+		f.Set("content_type", a.ContentType)
+		f.Set("size", strconv.FormatInt(a.Size, 10))
+		f.Set("disposition", disposition(a))
+		if a.ContentID != "" {
+			f.Set("content_id", a.ContentID)
+		}
+		files = append(files, f)
+	}
+	o.Set("attachments", files)
+	return j.Encode(o)
+}
+
+func disposition(a *message.Attachment) string {
+	if a.Disposition == "inline" {
+		return "inline"
+	}
+	return "attachment"
+}
+
+// headers is an object of lower_snake_case names; a repeated one has an array.
+func headers(e *sinks.Event) payload.Object {
+	o := payload.Object{}
+	at := map[string]int{}
+	for _, h := range payload.Header(e) {
+		name := snake(h.Name)
+		i, ok := at[name]
+		if !ok {
+			at[name] = len(o)
+			o = append(o, payload.Member{Name: name, Value: value(h)})
+			continue
+		}
+		switch v := o[i].Value.(type) {
+		case string:
+			o[i].Value = []string{v, value(h)}
+		case []string:
+			o[i].Value = append(v, value(h))
+		}
+	}
+	return o
+}
+
+// value is a field's, without the angle brackets of Return-Path.
+func value(h payload.HeaderField) string {
+	if strings.EqualFold(h.Name, "Return-Path") {
+		return strings.Trim(h.Value, "<>")
+	}
+	return h.Value
+}
+
+func snake(name string) string { return strings.ReplaceAll(strings.ToLower(name), "-", "_") }
+
+func envelope(e *sinks.Event) payload.Object {
+	to := e.Recipients[0].Path.String()
+	result, domain := spf(e)
+	return payload.Object{
+		{Name: "to", Value: to}, {Name: "recipients", Value: []string{to}}, {Name: "from", Value: e.Mail.ReversePath.String()},
+		{Name: "helo_domain", Value: e.Session.HELO}, {Name: "remote_ip", Value: address(e.Session.RemoteIP)},
+		{Name: "tls", Value: e.Session.TLS != nil},
+		{Name: "spf", Value: payload.Object{{Name: "result", Value: result}, {Name: "domain", Value: domain}}},
+	}
+}
+
+func spf(e *sinks.Event) (result, domain string) {
+	if e.Results == nil || e.Results.SPF.Result == "" {
+		return string(authres.None), ""
+	}
+	return string(e.Results.SPF.Result), e.Results.SPF.Domain
+}
+
+func address(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.Unmap().WithZone("").String()
+}

@@ -1,0 +1,68 @@
+package cloudmailin
+
+import (
+	"strconv"
+	"strings"
+
+	"mxhook/sinks"
+	"mxhook/sinks/payload"
+)
+
+func encodeMultipart(e *sinks.Event, inc payload.Include) (*payload.Body, error) {
+	if !complete(e) {
+		return nil, errIncomplete
+	}
+	m := payload.NewMultipart(e)
+	field := func(name, value string) { m.Field(name, strings.ToValidUTF8(value, "\uFFFD")) }
+	field("plain", crlf(e.Message.Text))
+	if inc.HTML {
+		field("html", crlf(e.Message.HTML))
+	} else {
+		field("html", "")
+	}
+	field("reply_plain", crlf(reply(e.Message)))
+	flatten("headers", headers(e), field)
+	flatten("envelope", envelope(e), field)
+	for i := range e.Message.Attachments {
+		a, at := &e.Message.Attachments[i], "attachments["+strconv.Itoa(i)+"]"
+		if inc.Attachments == "metadata" {
+			field(at+"[file_name]", a.Filename)
+			field(at+"[content_type]", a.ContentType)
+			field(at+"[size]", strconv.FormatInt(a.Size, 10))
+			field(at+"[disposition]", disposition(a))
+			continue
+		}
+		filename := a.Filename
+		if filename == "" {
+			filename = "attachment-" + strconv.Itoa(i+1) // a form's file needs a name
+		}
+		m.File(at, filename, a.ContentType, payload.ContentSource(a))
+	}
+	return m.Body(), nil
+}
+
+// flatten writes an object as fields in the notation of PHP and Rack: a[b][0].
+func flatten(name string, v any, field func(name, value string)) {
+	switch v := v.(type) {
+	case string:
+		field(name, v)
+	case bool:
+		field(name, strconv.FormatBool(v))
+	case []string:
+		for i, s := range v {
+			field(name+"["+strconv.Itoa(i)+"]", s)
+		}
+	case payload.Object:
+		for _, m := range v {
+			flatten(name+"["+key(m.Name)+"]", m.Value, field)
+		}
+	}
+}
+
+// key takes brackets out of a name, which would nest it elsewhere.
+func key(name string) string { return strings.NewReplacer("[", "", "]", "").Replace(name) }
+
+// crlf gives text the line ends of a form.
+func crlf(s string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\n", "\r\n")
+}

@@ -1,0 +1,224 @@
+// Package mailgun makes the two forms of Mailgun's Routes: what forward() posts to a URL,
+// parsed, and to a URL that ends in "mime", with the whole message in body-mime.
+//
+// Each attempt has a fresh timestamp, token and signature (HMAC-SHA256 with the signing
+// key), as receivers refuse old ones. What Mailgun measures and mxhook does not (spam
+// score) is left out.
+package mailgun
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"mxhook/sinks"
+	"mxhook/sinks/payload"
+	"mxhook/verify/authres"
+)
+
+// New returns the parsed form. It is made for one recipient. Without a key there is no
+// timestamp, token and signature.
+func New(inc payload.Include, key string) payload.Format {
+	return format{key: key, write: func(f fields, e *sinks.Event) error { return parsed(f, e, inc) }, file: func(e *sinks.Event) bool {
+		return len(e.Message.Attachments) > 0 && inc.Attachments != "metadata"
+	}}
+}
+
+// NewMIME returns the raw form.
+func NewMIME(key string) payload.Format {
+	return format{key: key, write: raw, file: func(*sinks.Event) bool { return false }}
+}
+
+type format struct {
+	key   string
+	write func(f fields, e *sinks.Event) error
+	file  func(e *sinks.Event) bool // the form has files, so that it is multipart
+}
+
+// fields is a form of either kind.
+type fields interface {
+	add(name, value string)
+	source(name string, src payload.Source) error
+	file(name, filename, contentType string, src payload.Source)
+}
+
+// Encode implements payload.Format.
+func (f format) Encode(e *sinks.Event) (payload.Encoded, error) {
+	if e == nil || e.Message == nil || e.Data == nil || len(e.Recipients) != 1 {
+		return nil, errors.New("mailgun: the event has no message or not one recipient")
+	}
+	return encoded{f, e}, nil
+}
+
+type encoded struct {
+	format
+	event *sinks.Event
+}
+
+// Request implements payload.Encoded.
+func (x encoded) Request(a payload.Attempt) (payload.Request, error) {
+	if x.file(x.event) {
+		m := multipart{payload.NewMultipart(x.event)}
+		err := x.fill(m, a.Time)
+		return payload.Request{Body: m.Body()}, err
+	}
+	f := &urlencoded{}
+	err := x.fill(f, a.Time)
+	return payload.Request{Body: f.form.Body()}, err
+}
+
+func (x encoded) fill(f fields, now time.Time) error {
+	e := x.event
+	f.add("recipient", e.Recipients[0].Path.String())
+	f.add("sender", e.Mail.ReversePath.String())
+	f.add("from", payload.First(payload.Header(e), "From"))
+	f.add("subject", e.Message.Subject)
+	if err := x.write(f, e); err != nil {
+		return err
+	}
+	all := headers(e)
+	for _, h := range all {
+		f.add(titleCase(h.Name), h.Value)
+	}
+	f.add("message-headers", messageHeaders(all))
+	if x.key != "" {
+		timestamp, token := strconv.FormatInt(now.Unix(), 10), newToken()
+		f.add("timestamp", timestamp)
+		f.add("token", token)
+		f.add("signature", Sign(x.key, timestamp, token))
+	}
+	return nil
+}
+
+// Sign is Mailgun's signature: HMAC-SHA256 over timestamp and token, in hex.
+func Sign(key, timestamp, token string) string {
+	mac := hmac.New(sha256.New, []byte(key))
+	mac.Write([]byte(timestamp + token))
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// newToken is 50 random characters.
+func newToken() string {
+	var p [25]byte
+	rand.Read(p[:]) // never fails
+	return hex.EncodeToString(p[:])
+}
+
+func raw(f fields, e *sinks.Event) error {
+	b, err := payload.Raw(e)
+	if err != nil {
+		return err
+	}
+	return f.source("body-mime", payload.BodySource(b))
+}
+
+func parsed(f fields, e *sinks.Event, inc payload.Include) error {
+	m := e.Message
+	if m.Text != "" || m.HTML != "" || len(m.Attachments) == 0 {
+		f.add("body-plain", m.Text)
+	}
+	if m.HTML != "" && inc.HTML {
+		f.add("body-html", m.HTML)
+	}
+	if inc.Attachments == "metadata" || len(m.Attachments) == 0 {
+		return nil
+	}
+	f.add("attachment-count", strconv.Itoa(len(m.Attachments)))
+	ids := payload.Object{}
+	for i := range m.Attachments {
+		a, name := &m.Attachments[i], "attachment-"+strconv.Itoa(i+1)
+		if id := "<" + a.ContentID + ">"; a.ContentID != "" && ids.Get(id) == nil {
+			ids.Set(id, name)
+		}
+		filename := a.Filename
+		if filename == "" {
+			filename = name
+		}
+		f.file(name, filename, a.ContentType, payload.ContentSource(a))
+	}
+	if len(ids) > 0 {
+		f.add("content-id-map", jsonText(ids))
+	}
+	return nil
+}
+
+// headers are the message's fields with Mailgun's own.
+func headers(e *sinks.Event) []payload.HeaderField {
+	list := payload.Header(e)
+	own := []payload.HeaderField{{Name: "X-Envelope-From", Value: "<" + e.Mail.ReversePath.String() + ">"}, {Name: "X-Mailgun-Incoming", Value: "Yes"}}
+	if e.Results != nil {
+		own = append(own, payload.HeaderField{Name: "X-Mailgun-Spf", Value: spf(e.Results.SPF.Result)})
+		if v := dkim(e); v != "" {
+			own = append(own, payload.HeaderField{Name: "X-Mailgun-Dkim-Check-Result", Value: v})
+		}
+	}
+	// Those of a sender must not pass for ours.
+	for _, h := range list {
+		if n := strings.ToLower(h.Name); !strings.HasPrefix(n, "x-mailgun-") && n != "x-envelope-from" {
+			own = append(own, h)
+		}
+	}
+	return own
+}
+
+func spf(r authres.Result) string {
+	switch r {
+	case authres.Pass:
+		return "Pass"
+	case authres.Fail:
+		return "Fail"
+	case authres.SoftFail:
+		return "SoftFail"
+	case authres.TempError:
+		return "TempError"
+	case authres.PermError:
+		return "PermError"
+	case authres.None:
+		return "None"
+	}
+	return "Neutral"
+}
+
+// dkim is Pass when one signature passes, Fail when none of those that are there does.
+func dkim(e *sinks.Event) string {
+	result := ""
+	for _, s := range e.Results.DKIM {
+		if s.Result == authres.Pass {
+			return "Pass"
+		}
+		result = "Fail"
+	}
+	return result
+}
+
+// messageHeaders is JSON: [["Name","value"],…].
+func messageHeaders(all []payload.HeaderField) string {
+	pairs := [][2]string{}
+	for _, h := range all {
+		pairs = append(pairs, [2]string{titleCase(h.Name), h.Value})
+	}
+	return jsonText(pairs)
+}
+
+// titleCase writes a name as Mailgun does: Message-Id, Mime-Version.
+func titleCase(name string) string {
+	b := []byte(strings.ToLower(name))
+	for i := range b {
+		if (i == 0 || b[i-1] == '-') && 'a' <= b[i] && b[i] <= 'z' {
+			b[i] -= 'a' - 'A'
+		}
+	}
+	return string(b)
+}
+
+// jsonText is the JSON of what always has one.
+func jsonText(v any) string {
+	p, _ := json.Marshal(v)
+	return string(p)
+}

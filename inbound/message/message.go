@@ -11,6 +11,8 @@ package message
 import (
 	"io"
 	"time"
+
+	"mxhook/inbound/message/reply"
 )
 
 // Message is the parsed form of a message. All strings are valid UTF-8.
@@ -30,7 +32,9 @@ type Message struct {
 	Text       string // line ends are \n
 	HTML       string
 	// TextFromHTML tells that the message has no text part and Text was made of HTML.
-	TextFromHTML   bool
+	TextFromHTML bool
+	// Reply is Text divided: what the writer added, the quote, the signature.
+	Reply          reply.Parts
 	Attachments    []Attachment
 	Class          Class
 	Automatic      Automatic

@@ -4,6 +4,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"mxhook/inbound/message/reply"
 )
 
 // parser is the state of one Parse.
@@ -61,6 +63,7 @@ func (p *parser) run() {
 	p.msg.Security = p.security(w.root)
 	p.readCalendars(w.root)
 	p.classify(w.root)
+	p.msg.Reply = reply.Divide(p.msg.Text, p.msg.HTML)
 }
 
 func (p *parser) noteLines(l *lineReader) {

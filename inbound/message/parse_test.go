@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -34,6 +35,13 @@ func checkInvariants(t testing.TB, m *Message, size int64) {
 	valid(m.Text)
 	valid(m.HTML)
 	valid(m.MessageID)
+	valid(m.Reply.Text + m.Reply.Quoted + m.Reply.Signature)
+	visible := func(s string) int {
+		return len(strings.FieldsFunc(s, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) }))
+	}
+	if got, want := visible(m.Reply.Text+"\n"+m.Reply.Quoted+"\n"+m.Reply.Signature), visible(m.Text); got != want {
+		t.Fatalf("the text has %d words, the reply %d", want, got)
+	}
 	last := int64(0)
 	for _, f := range m.Header {
 		valid(f.Name)

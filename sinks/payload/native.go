@@ -136,6 +136,7 @@ func messageOf(d *JSON, m *message.Message, inc Include) content {
 	if inc.HTML {
 		c.HTML = d.Text(m.HTML)
 	}
+	c.Reply = reply{Text: d.Text(m.Reply.Text), Quoted: d.Text(m.Reply.Quoted), Signature: d.Text(m.Reply.Signature)}
 	if m.Sender != nil {
 		c.Sender = &address{Name: m.Sender.Name, Address: m.Sender.Address}
 	}

@@ -153,11 +153,11 @@ type headerField struct {
 	Value string `json:"value"`
 }
 
-// reply is not filled in this version.
+// reply is the text divided. The values may be large, as content's Text.
 type reply struct {
-	Text      string `json:"text"`
-	Quoted    string `json:"quoted"`
-	Signature string `json:"signature"`
+	Text      any `json:"text"`
+	Quoted    any `json:"quoted"`
+	Signature any `json:"signature"`
 }
 
 type attachment struct {

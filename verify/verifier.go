@@ -81,6 +81,9 @@ type run struct {
 	oldest    int // oldest-pass of a chain that passes
 	now       time.Time
 
+	// vouched is for whose records the resolver vouches.
+	vouched struct{ spf, helo, policy bool }
+
 	mu    sync.Mutex
 	fault error
 }
@@ -141,6 +144,7 @@ func (v *Verifier) Verify(ctx context.Context, m Message) *Results {
 		}
 	})
 	r.guard("reason", func() { r.explain(results) }, func() { results.FromVerifiedReason = reasonInternal })
+	r.guard("reason", func() { r.conclude(results) }, func() {})
 	results.Header = authres.Header(v.config.AuthservID, r.statements(results))
 	results.ReceivedSPF = spf.Received(r.spf, spf.Trace{
 		Receiver: v.config.AuthservID, IP: r.message.RemoteIP, HELO: m.HELO, Sender: r.sender(),
@@ -212,7 +216,9 @@ func (r *run) evaluateSPF() {
 		sayUnasked(r.inSPF, reason)
 		return
 	}
-	r.spf = spf.Check(r.inSPF, r.resolver, r.client(), m.MailFromLocal, m.MailFromDomain)
+	ctx, seen := dns.Observe(r.inSPF)
+	r.spf = spf.Check(ctx, r.resolver, r.client(), m.MailFromLocal, m.MailFromDomain)
+	r.vouched.spf = seen.Authenticated()
 }
 
 func (r *run) evaluateHELO() {
@@ -223,7 +229,9 @@ func (r *run) evaluateHELO() {
 		sayUnasked(r.inSPFHelo, reason)
 		return
 	}
-	r.helo = spf.CheckHELO(r.inSPFHelo, r.resolver, r.client())
+	ctx, seen := dns.Observe(r.inSPFHelo)
+	r.helo = spf.CheckHELO(ctx, r.resolver, r.client())
+	r.vouched.helo = seen.Authenticated()
 }
 
 // client is what SPF needs to know of it.
@@ -254,7 +262,9 @@ func (r *run) evaluateName() {
 
 func (r *run) discoverPolicy() {
 	if r.from != "" {
-		r.policy, r.policyErr = dmarc.Discover(r.inDMARC, r.resolver, r.from)
+		ctx, seen := dns.Observe(r.inDMARC)
+		r.policy, r.policyErr = dmarc.Discover(ctx, r.resolver, r.from)
+		r.vouched.policy = seen.Authenticated()
 	}
 }
 

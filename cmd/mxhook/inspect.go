@@ -18,6 +18,7 @@ import (
 	"mxhook/sinks/payload"
 	"mxhook/sinks/payload/formats"
 	"mxhook/verify/dns"
+	"mxhook/verify/why"
 )
 
 // runInspect prints what a sink would be sent for a message.
@@ -34,7 +35,7 @@ func runInspect(ctx context.Context, t *terminal, args []string) int {
 	f.BoolVar(&in.verify, "verify", false, "do the DNS look-ups and fill in what the payload says under authentication")
 	f.StringVar(&in.resolver, "resolver", "", "the name server for --verify, `HOST:PORT`; by default the system's")
 	f.StringVar(&in.time, "time", "", "the clock for signatures, `RFC3339`; by default now")
-	f.later("why", "print every method's reasoning")
+	f.BoolVar(&in.why, "why", false, "print every method's reasoning step by step on standard error; --verify is implied")
 	files, status, ok := f.parse(args, 1, 1)
 	if !ok {
 		return status
@@ -47,17 +48,32 @@ func runInspect(ctx context.Context, t *terminal, args []string) int {
 	if err != nil {
 		return f.fail("%v", err)
 	}
-	events, err := in.events(ctx, content)
-	if err != nil {
-		return f.fail("%v", err)
+	notes := why.New()
+	if in.why {
+		in.verify = true
+		ctx = why.With(ctx, notes)
 	}
+	events, err := in.events(ctx, content)
 	for _, e := range events {
 		if err := printPayload(t.stdout, e, kind); err != nil {
 			return f.fail("%v", err)
 		}
 	}
+	// It stands last, where a person at a terminal looks.
+	if in.why {
+		fmt.Fprint(t.stderr, in.circumstances)
+		if _, err := notes.Print(t.stderr, whyWidth); err != nil {
+			return f.fail("%v", err)
+		}
+	}
+	if err != nil {
+		return f.fail("%v", err)
+	}
 	return in.status
 }
+
+// whyWidth is how long a line of reasoning may be.
+const whyWidth = 80
 
 // inspection is the envelope and the circumstances that the flags give.
 type inspection struct {
@@ -67,8 +83,9 @@ type inspection struct {
 	from, ip, helo     string
 	hostname, resolver string
 	time               string
-	verify             bool
-	status             int // exitProblem once a recipient was refused
+	verify, why        bool
+	circumstances      string // what was looked at, for --why
+	status             int    // exitProblem once a recipient was refused
 }
 
 // events makes the events that sinks would get. The envelope is taken as given,
@@ -97,6 +114,7 @@ func (in *inspection) events(ctx context.Context, content []byte) ([]*sinks.Even
 		o.Now = func() time.Time { return at }
 	}
 	reversePath, rcpts := in.envelope(content, c.Hostname)
+	in.circumstances = in.about(reversePath, ip, o, c)
 	return bridge.Inspect(ctx, c, o, bridge.Inspection{
 		Unrouted: *in.file == "",
 		Refused: func(p inbound.Path, reply string) {
@@ -106,6 +124,25 @@ func (in *inspection) events(ctx context.Context, content []byte) ([]*sinks.Even
 		Mail:       inbound.Mail{ReversePath: reversePath, Protocol: "ESMTP", SMTPUTF8: isUTF8(reversePath, rcpts)},
 		Recipients: rcpts, Data: inbound.NewMailData(content), Verify: in.verify,
 	})
+}
+
+// about tells a person what the reasoning is about.
+func (in *inspection) about(reversePath inbound.Path, ip netip.Addr, o bridge.Options, c *config.Config) string {
+	at, resolver := "now", "the system's"
+	if o.Now != nil {
+		at = o.Now().Format(time.RFC3339)
+	}
+	var servers []string
+	for _, a := range c.Verify.Resolver {
+		servers = append(servers, a.String())
+	}
+	if in.resolver != "" {
+		servers = []string{in.resolver}
+	}
+	if len(servers) > 0 {
+		resolver = strings.Join(servers, ", ")
+	}
+	return fmt.Sprintf("MAIL FROM %s, client %s, EHLO %q\ntime %s, resolver %s\n\n", why.Printable("<"+reversePath.String()+">"), ip, in.helo, at, resolver)
 }
 
 // config returns the configuration that routes the message: the file's, or one that

@@ -139,7 +139,7 @@ many.example TXT "token4"
   DNS A a.example: 192.0.2.1 (TTL 300 s; DNSSEC)
   DNS AAAA a.example: no AAAA record, though the name exists (TTL 60 s; DNSSEC)
   DNS PTR 1.2.0.192.in-addr.arpa: a.example (TTL 300 s)
-  DNS TXT key.example: "` + strings.Repeat("k", 200) + `..." (500 octets) (TTL 300 s)
+  DNS TXT key.example: "` + strings.Repeat("k", 60) + `..." (500 octets) (TTL 300 s)
   DNS TXT many.example: "v=spf1 ~all", and 4 more (TTL 300 s)
   DNS TXT nothing.example: NXDOMAIN, there is no such name (TTL 60 s)
   DNS TXT broken.example: SERVFAIL by ` + server + `

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,9 +13,11 @@ import (
 	"mxhook/verify/why"
 )
 
-// maxShown is how many octets of a record are shown, maxListed how many records.
+// maxShown is how many octets of a record are shown, maxWord how many of a word without
+// blanks, maxListed how many records.
 const (
-	maxShown  = 200
+	maxShown  = 300
+	maxWord   = 60
 	maxListed = 4
 )
 
@@ -98,10 +101,10 @@ func value(rr mdns.RR) string {
 	switch rr := rr.(type) {
 	case *mdns.TXT:
 		text := unescape(strings.Join(rr.Txt, ""))
-		if len(text) > maxShown {
-			return fmt.Sprintf("\"%s...\" (%d octets)", text[:maxShown], len(text))
+		if short := shorten(text); short != text {
+			return fmt.Sprintf("%q (%d octets)", short, len(text))
 		}
-		return `"` + text + `"`
+		return strconv.Quote(text)
 	case *mdns.MX:
 		return fmt.Sprintf("%d %s", rr.Preference, plainName(rr.Mx))
 	case *mdns.PTR:
@@ -112,6 +115,20 @@ func value(rr mdns.RR) string {
 		return rr.AAAA.String()
 	}
 	return mdns.TypeToString[rr.Header().Rrtype]
+}
+
+// shorten leaves of a text what a person looks at: of a key its beginning.
+func shorten(text string) string {
+	if len(text) > maxShown {
+		text = text[:maxShown] + "..."
+	}
+	words := strings.Split(text, " ")
+	for i, w := range words {
+		if len(w) > maxWord {
+			words[i] = strings.TrimSuffix(w[:maxWord], ".") + "..."
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // plainName is a name without its final dot.

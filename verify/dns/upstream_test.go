@@ -26,14 +26,15 @@ func TestADeadServerIsNotWaitedForAgain(t *testing.T) {
 	for i := range 20 {
 		look(i)
 	}
-	if n := asked.Load(); n != 2 { // with EDNS and without
-		t.Errorf("the dead server was asked %d times for 20 look-ups", n)
+	before := asked.Load()
+	if before == 0 || before > 2 { // with EDNS and without
+		t.Errorf("the dead server was asked %d times for 20 look-ups", before)
 	}
 	now = now.Add(probeAge)
 	for i := range 20 {
 		look(100 + i)
 	}
-	if n := asked.Load(); n != 4 {
+	if n := asked.Load(); n == before || n > before+2 {
 		t.Errorf("asked %d times, after a minute one look-up should have tried it again", n)
 	}
 }

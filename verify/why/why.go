@@ -9,11 +9,8 @@ package why
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
 	"sync"
-	"unicode"
-	"unicode/utf8"
 )
 
 // maxSteps is how many steps one section keeps; what comes after them is counted.
@@ -28,6 +25,7 @@ type Notes struct {
 
 type section struct {
 	title   string
+	result  string // "" until it is known
 	steps   []string
 	dropped int
 }
@@ -103,41 +101,44 @@ func Say(ctx context.Context, format string, args ...any) {
 	step := strings.Repeat("  ", p.depth) + fmt.Sprintf(format, args...)
 	p.notes.mu.Lock()
 	defer p.notes.mu.Unlock()
-	if len(p.section.steps) == maxSteps {
-		p.section.dropped++
+	p.section.add(step)
+}
+
+func (s *section) add(step string) {
+	if len(s.steps) == maxSteps {
+		s.dropped++
 		return
 	}
-	p.section.steps = append(p.section.steps, step)
+	s.steps = append(s.steps, step)
 }
 
-// WriteTo prints the sections: a title, and a line for each step below it. Whatever a
-// stranger's text holds, a step is one line and holds no control character.
-func (n *Notes) WriteTo(w io.Writer) (int64, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	var b strings.Builder
-	for i, s := range n.sections {
-		if i > 0 {
-			b.WriteByte('\n')
-		}
-		b.WriteString(printable(s.title) + "\n")
-		for _, step := range s.steps {
-			b.WriteString("  " + printable(step) + "\n")
-		}
-		if s.dropped > 0 {
-			fmt.Fprintf(&b, "  (and %d more steps)\n", s.dropped)
-		}
+// Conclude sets what came out of the context's section. It stands behind the title.
+func Conclude(ctx context.Context, result string) {
+	p := at(ctx)
+	if p == nil || p.section == nil {
+		return
 	}
-	written, err := io.WriteString(w, b.String())
-	return int64(written), err
+	p.notes.mu.Lock()
+	defer p.notes.mu.Unlock()
+	p.section.result = result
 }
 
-// printable makes a text one line that does nothing to a terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
-			return '?'
+// Hold returns a context whose steps are kept back until release is called: so the
+// steps of work that runs at the same time, in one section, stand together and in one
+// order.
+func Hold(ctx context.Context) (held context.Context, release func()) {
+	p := at(ctx)
+	if p == nil || p.section == nil {
+		return ctx, func() {}
+	}
+	own := &section{}
+	return context.WithValue(ctx, key{}, &place{notes: p.notes, section: own, depth: p.depth}), func() {
+		p.notes.mu.Lock()
+		defer p.notes.mu.Unlock()
+		for _, step := range own.steps {
+			p.section.add(step)
 		}
-		return r
-	}, s)
+		p.section.dropped += own.dropped
+		own.steps, own.dropped = nil, 0
+	}
 }

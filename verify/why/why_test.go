@@ -77,3 +77,57 @@ func TestConcurrentStepsAreBounded(t *testing.T) {
 		t.Errorf("%d octets, end %q", b.Len(), b.String()[max(0, b.Len()-40):])
 	}
 }
+
+func TestATitleTellsTheResult(t *testing.T) {
+	notes := why.New()
+	ctx := why.Section(why.With(context.Background(), notes), "SPF")
+	why.Conclude(ctx, "fail\n")
+	why.Conclude(context.Background(), "nobody listens")
+	var b strings.Builder
+	notes.WriteTo(&b)
+	if b.String() != "SPF: fail?\n" {
+		t.Errorf("%q", b.String())
+	}
+}
+
+func TestStepsThatAreHeldBackStandTogether(t *testing.T) {
+	notes := why.New()
+	ctx := why.Within(why.Section(why.With(context.Background(), notes), "DKIM"))
+	one, first := why.Hold(ctx)
+	two, second := why.Hold(ctx)
+	why.Say(two, "b1")
+	why.Say(one, "a1")
+	why.Say(why.Within(two), "b2")
+	why.Say(one, "a2")
+	first()
+	second()
+	first()
+	var b strings.Builder
+	notes.WriteTo(&b)
+	if want := "DKIM\n    a1\n    a2\n    b1\n      b2\n"; b.String() != want {
+		t.Errorf("%q, want %q", b.String(), want)
+	}
+	if held, release := why.Hold(context.Background()); why.On(held) {
+		t.Error("nobody listens")
+	} else {
+		release()
+	}
+}
+
+func TestLongStepsAreWrappedButNoWordIsBroken(t *testing.T) {
+	notes := why.New()
+	ctx := why.Within(why.Section(why.With(context.Background(), notes), "DKIM"))
+	why.Say(ctx, "%s", strings.Repeat("Wörter ", 20)+strings.Repeat("k", 100)+" end")
+	var b strings.Builder
+	notes.Print(&b, 80)
+	words := strings.Repeat("Wörter ", 20)
+	want := "DKIM\n    " + words[:8*10+7] + "\n        " + strings.TrimSpace(words[8*11:]) + "\n        " + strings.Repeat("k", 100) + "\n        end\n"
+	if b.String() != want {
+		t.Errorf("\n%s, want\n%s", b.String(), want)
+	}
+	for _, line := range strings.Split(b.String(), "\n") {
+		if n := len([]rune(line)); n > 80 && !strings.Contains(line, "kkk") {
+			t.Errorf("%d: %q", n, line)
+		}
+	}
+}

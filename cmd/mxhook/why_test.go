@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"mxhook/verify/dns"
+)
+
+// whyCases are what operators ask about. The messages were signed once; their keys
+// exist nowhere any more.
+var whyCases = []struct {
+	name, message string
+	args          []string
+	dead          bool // nobody listens where the resolver should be
+}{
+	{name: "pass", message: "signed", args: []string{"--ip", "192.0.2.1", "--helo", "mail.sender.example"}},
+	{name: "spf-fail", message: "unsigned", args: []string{"--ip", "203.0.113.9", "--helo", "pc.home.example"}},
+	{name: "dkim-footer", message: "footer", args: []string{"--ip", "203.0.113.5", "--helo", "out.bulk.example", "--from", "list-bounces@bulk.example"}},
+	{name: "dkim-no-key", message: "old-selector", args: []string{"--ip", "198.51.100.7", "--helo", "mta.hoster.example"}},
+	{name: "dkim-expired", message: "expired", args: []string{"--ip", "203.0.113.5", "--helo", "out.bulk.example", "--from", ""}},
+	{name: "dmarc-misaligned", message: "bulk", args: []string{"--ip", "203.0.113.5", "--helo", "out.bulk.example", "--from", "bounce@bulk.example"}},
+	{name: "arc-trusted", message: "forwarded", args: []string{"--ip", "203.0.113.5", "--helo", "out.bulk.example", "--from", "ann@bulk.example", "-c"}},
+	{name: "dead-resolver", message: "signed", args: []string{"--ip", "192.0.2.1", "--helo", "mail.sender.example"}, dead: true},
+}
+
+// cachedTTL is what the second of two equal questions is told instead of the TTL; which
+// method asks first is left to chance.
+var cachedTTL = regexp.MustCompile(`\(cached,\s+(300|299|60|59)\s+s\s+left`)
+
+func TestInspectWhy(t *testing.T) {
+	text, err := os.ReadFile("testdata/why/zone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	zone, err := dns.ParseZone(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := dns.NewServer(zone)
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Stop(context.Background()) })
+	for _, c := range whyCases {
+		resolver := server.Addr()
+		if c.dead {
+			resolver = closedPort(t)
+		}
+		args := append([]string{"inspect", "--why", "testdata/why/" + c.message + ".eml", "--time", "2026-11-22T12:00:00Z", "--resolver", resolver}, c.args...)
+		if c.name == "arc-trusted" {
+			args = append(args, writeFile(t, "mxhook.yaml", goodConfig+"verify: {trusted_arc_sealers: [forwarder.example, mailbox.example]}\n"), "--rcpt", "a@in.example.com")
+		}
+		got := runCommand(t, "", args...)
+		if got.status != 0 || !strings.HasPrefix(got.stdout, "{") || !strings.Contains(got.stdout, `"authentication"`) {
+			t.Errorf("%s: status %d, output %.200s", c.name, got.status, got.stdout)
+		}
+		checkWhy(t, c.name, cachedTTL.ReplaceAllString(strings.ReplaceAll(got.stderr, resolver, "127.0.0.1:53"), "(TTL 300 s"))
+	}
+}
+
+// checkWhy looks at what a person sees: every section with its result, lines that fit.
+func checkWhy(t *testing.T, name, got string) {
+	t.Helper()
+	for _, line := range strings.Split(got, "\n") {
+		if len(line) > 90 && strings.Contains(strings.TrimSpace(line), " ") && !strings.Contains(line, "mxhook.yaml") {
+			t.Errorf("%s: a long line: %s", name, line)
+		}
+	}
+	for _, title := range []string{"MAIL FROM", "SPF (MAIL FROM): ", "SPF (HELO): ", "DKIM: ", "DMARC: ", "ARC: ", "iprev: ", "EHLO name: ", "From verified: "} {
+		if !strings.Contains("\n"+got, "\n"+title) {
+			t.Errorf("%s: no line %q in\n%s", name, title, got)
+		}
+	}
+}
+
+func TestInspectSaysNothingWithoutWhy(t *testing.T) {
+	got := runCommand(t, "", "inspect", "--verify", "--resolver", closedPort(t), "testdata/why/signed.eml")
+	if got.status != 0 || got.stderr != "" {
+		t.Errorf("status %d, %q", got.status, got.stderr)
+	}
+}

@@ -23,13 +23,26 @@ func (r *run) explain(results *Results) {
 		why.Say(r.inFrom, "DMARC of that domain is %s%s", d.Result, because(d.Reason))
 	}
 	if d.Result != authres.Pass && r.from != "" {
-		why.Say(r.inFrom, "ARC is %s; trusted: %t%s", a.Result, a.Trusted, because(a.Reason))
+		why.Say(r.inFrom, "%s", sealed(a))
 	}
 	verdict := "not verified"
 	if results.FromVerified {
 		verdict = "verified, by " + results.FromVerifiedBy
 	}
 	why.Say(r.inFrom, "%s: %s", verdict, results.FromVerifiedReason)
+}
+
+// sealed says what ARC has to add where DMARC proves nothing.
+func sealed(a ARC) string {
+	switch {
+	case a.Result == authres.None:
+		return "there is no ARC chain in which somebody trusted could vouch for the author instead"
+	case a.Trusted:
+		return "the ARC chain passes, and its newest sealer is trusted" + because(a.Reason)
+	case a.Result == authres.Pass:
+		return "the ARC chain passes, but its newest sealer is not trusted (verify.trusted_arc_sealers)"
+	}
+	return "the ARC chain is " + string(a.Result) + because(a.Reason)
 }
 
 func (r *run) fromReason(results *Results) string {

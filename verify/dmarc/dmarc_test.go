@@ -294,8 +294,8 @@ func TestEveryStepOfTheWalkIsReasoned(t *testing.T) {
 	var b strings.Builder
 	notes.WriteTo(&b)
 	for _, want := range []string{
-		"tree walk from a.b.example.com", "_dmarc.a.b.example.com: no record", "_dmarc.b.example.com has 2 records", `_dmarc.example.com: "v=DMARC1; p=reject; sp=none`,
-		"_dmarc.com: no record", "the organizational domain is example.com", "the policy is quarantine: np of example.com, since a.b.example.com does not exist",
+		"tree walk from a.b.example.com", "DNS TXT _dmarc.a.b.example.com: NXDOMAIN", "_dmarc.b.example.com has 2 records", `DNS TXT _dmarc.example.com: "v=DMARC1; p=reject; sp=none`,
+		"DNS TXT _dmarc.com: NXDOMAIN", "the organizational domain is example.com", "the policy is quarantine: np of example.com, since a.b.example.com does not exist",
 		"the next weaker one applies: none", "a.b.example.com is the author's domain: aligned", "example.com and the author's domain have the organizational domain example.com: aligned",
 		"psd=n ends the walk", "the organizational domain of x.other.example.com is other.example.com, not example.com: not aligned", "x.org is not within example.com: not aligned",
 	} {

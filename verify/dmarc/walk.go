@@ -84,7 +84,6 @@ func lookup(ctx context.Context, r dns.Resolver, domain string) (*Record, error)
 	for _, text := range texts {
 		if one, err := Parse(text); err == nil {
 			records = append(records, one)
-			why.Say(ctx, "%s: %.500q", name, text)
 		}
 	}
 	switch {
@@ -93,9 +92,7 @@ func lookup(ctx context.Context, r dns.Resolver, domain string) (*Record, error)
 	case len(records) > 1:
 		why.Say(ctx, "%s has %d records, which are as good as none (RFC 9989 4.10, step 2); its owner must remove all but one", name, len(records))
 	case err == nil && len(texts) > 0:
-		why.Say(ctx, "%s: no text there is a DMARC record; one begins with v=DMARC1", name)
-	default:
-		why.Say(ctx, "%s: no record", name)
+		why.Say(ctx, "no text there is a DMARC record; one begins with v=DMARC1")
 	}
 	return nil, nil
 }

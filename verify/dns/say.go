@@ -13,11 +13,12 @@ import (
 	"mxhook/verify/why"
 )
 
-// maxShown is how many octets of a record are shown, maxWord how many of a word without
-// blanks, maxListed how many records.
+// maxShown is how many octets of a record are shown, maxListed how many records. Of a word
+// that is longer than maxWord, such as a key, wordShown octets are shown.
 const (
 	maxShown  = 300
-	maxWord   = 60
+	maxWord   = 100
+	wordShown = 60
 	maxListed = 4
 )
 
@@ -125,7 +126,7 @@ func shorten(text string) string {
 	words := strings.Split(text, " ")
 	for i, w := range words {
 		if len(w) > maxWord {
-			words[i] = strings.TrimSuffix(w[:maxWord], ".") + "..."
+			words[i] = strings.TrimSuffix(w[:wordShown], ".") + "..."
 		}
 	}
 	return strings.Join(words, " ")

@@ -156,7 +156,7 @@ func TestLookUpsGoOnWhileSlowDomainsWantAllSlots(t *testing.T) {
 			reply(says(t, query, func(m *mdns.Msg) { m.Answer = []mdns.RR{rr(t, query.Question[0].Name+` 0 TXT "x"`)} }))
 		}
 	})
-	r := New(Config{Servers: []string{addr}, Timeout: 400 * time.Millisecond, Concurrency: 32})
+	r := New(Config{Servers: []string{addr}, Timeout: 2 * time.Second, Concurrency: 32})
 	hostile, end := context.WithCancel(context.Background())
 	var wait sync.WaitGroup
 	for i := range 60 {

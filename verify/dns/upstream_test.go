@@ -14,7 +14,7 @@ import (
 
 func TestADeadServerIsNotWaitedForAgain(t *testing.T) {
 	dead, asked := silent(t)
-	r := New(Config{Servers: []string{dead, serve(t, mustZone(t, `*.invalid TXT "x"`))}, Timeout: 50 * time.Millisecond})
+	r := New(Config{Servers: []string{dead, serve(t, mustZone(t, `*.invalid TXT "x"`))}, Timeout: 500 * time.Millisecond})
 	now := time.Now()
 	r.now = func() time.Time { return now }
 	look := func(i int) {

@@ -9,6 +9,7 @@ import (
 
 	"mxhook/verify/authres"
 	"mxhook/verify/dns"
+	"mxhook/verify/why"
 )
 
 // Check is one signature on its way to a result: first its field is read, then its key
@@ -67,15 +68,23 @@ func (c *Check) unsigned() int64 {
 func FetchKeys(ctx context.Context, r dns.Resolver, checks []*Check) {
 	type name struct{ selector, domain string }
 	wanted := map[name][]*Check{}
+	var names []name // in the order of the checks
 	for _, c := range checks {
 		if c.problem == nil && c.key == nil && c.keyProblem == nil {
 			n := name{c.selector, c.domain}
+			if wanted[n] == nil {
+				names = append(names, n)
+			}
 			wanted[n] = append(wanted[n], c)
 		}
 	}
 	var wait sync.WaitGroup
 	faults := make(chan any, len(wanted))
-	for n, list := range wanted {
+	var said []func()
+	for _, n := range names {
+		list := wanted[n]
+		ctx, release := why.Hold(ctx)
+		said = append(said, release)
 		wait.Go(func() {
 			// A panic is handed to the caller's goroutine, where it can be caught.
 			defer func() {
@@ -91,6 +100,9 @@ func FetchKeys(ctx context.Context, r dns.Resolver, checks []*Check) {
 		})
 	}
 	wait.Wait()
+	for _, release := range said {
+		release()
+	}
 	select {
 	case p := <-faults:
 		panic(p)

@@ -31,7 +31,7 @@ func explain(ctx context.Context, m Message, header *Picker, all []*Check, resul
 func (c *Check) Explain(ctx context.Context, header *Picker, m *Message, result authres.Result, reason string) {
 	defer func() { why.Say(ctx, "%s%s", result, because(reason)) }()
 	if c.problem != nil {
-		why.Say(ctx, "not verified: the field alone decides (RFC 6376 6.1.1). Who signs the domain's mail must mend that")
+		c.explainProblem(ctx)
 		return
 	}
 	c.explainTime(ctx)
@@ -66,6 +66,18 @@ func canonical(relaxed bool) string {
 		return "in relaxed form"
 	}
 	return "in simple form"
+}
+
+const reasonExpired = "the signature expired"
+
+// explainProblem tells who can do something about a field that can't be verified.
+func (c *Check) explainProblem(ctx context.Context) {
+	if c.signature != nil && strings.HasPrefix(c.problem.reason, reasonExpired) {
+		c.explainTime(ctx)
+		why.Say(ctx, "not verified: x= is over (RFC 6376 3.5). The mail waited too long on its way, somebody sends an old one again, or a clock is wrong: the signer's, or ours")
+		return
+	}
+	why.Say(ctx, "not verified: the field alone decides (RFC 6376 6.1.1). Who signs the domain's mail must mend that")
 }
 
 func (c *Check) explainTime(ctx context.Context) {

@@ -194,7 +194,7 @@ func checkTime(_ *signature, tags Tags, now time.Time) *problem {
 	case signed && ends && x < t:
 		return permanent("the signature ends before it begins")
 	case ends && now.Unix() > x:
-		return &problem{authres.Fail, fmt.Sprintf("the signature expired at %s", time.Unix(x, 0).UTC().Format(time.RFC3339))}
+		return &problem{authres.Fail, fmt.Sprintf(reasonExpired+" at %s", time.Unix(x, 0).UTC().Format(time.RFC3339))}
 	case signed && t > now.Add(maxAhead).Unix():
 		return &problem{authres.Fail, "the signature is from the future (t=)"}
 	}

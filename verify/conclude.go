@@ -25,6 +25,9 @@ func (r *run) conclude(results *Results) {
 		verified = "yes, by " + results.FromVerifiedBy
 	}
 	why.Conclude(r.inFrom, verified)
+	if results.SPF.Result == authres.TempError && results.IPRev.Result == authres.TempError && results.DMARC.Result == authres.TempError {
+		why.Say(r.inFrom, "no method got its answers, about names of different owners: the fault is likely here. Try the resolver from this host, and see verify.resolver and /etc/resolv.conf")
+	}
 }
 
 func about(result authres.Result, name string) string {

@@ -13,7 +13,6 @@ import (
 // join makes the results of what the methods found.
 func (r *run) join(results *Results) {
 	results.SPF, results.SPFHelo = identity(r.spf), identity(r.helo)
-	results.SPF.DNSSEC, results.SPFHelo.DNSSEC = r.vouched.spf, r.vouched.helo
 	results.IPRev, results.HELO = r.iprev, r.name
 	results.DKIM = []DKIM{}
 	for _, s := range r.dkim {
@@ -66,7 +65,7 @@ func (r *run) applyPolicy(results *Results, d *DMARC) {
 	d.OrganizationalDomain, d.PolicyDomain, d.Policy, d.Reason = p.Organizational, p.Domain, p.Applied, p.Reason
 	if p.Record != nil {
 		d.AggregateReports, d.FailureReports, d.Testing = p.Record.Aggregate, p.Record.Failure, p.Record.Testing
-		d.DNSSEC = r.vouched.policy
+		d.DNSSEC = r.vouched
 	}
 	// Open is what may pass and be aligned when its question is asked again.
 	open := false

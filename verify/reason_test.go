@@ -72,7 +72,8 @@ func TestTheReasoningHasASectionForEachMethodInOrder(t *testing.T) {
 	m.HELO = "other.example"
 	text := sectionsOf(t, sealers(t)+"other.example A 192.0.2.77\n", m)
 	titles := regexp.MustCompile(`(?m)^\S.*$`).FindAllString(text, -1)
-	const want = "SPF (MAIL FROM)|SPF (HELO)|DKIM|DMARC|ARC|iprev|EHLO name|From verified"
+	const want = "SPF (MAIL FROM): pass for sender.example|SPF (HELO): none for other.example|DKIM: fail for sender.example|" +
+		"DMARC: pass for sender.example|ARC: fail|iprev: pass for mail.sender.example|EHLO name: fail for other.example|From verified: yes, by spf"
 	if got := strings.Join(titles, "|"); got != want {
 		t.Errorf("sections %s, want %s", got, want)
 	}

@@ -81,8 +81,7 @@ type run struct {
 	oldest    int // oldest-pass of a chain that passes
 	now       time.Time
 
-	// vouched is for whose records the resolver vouches.
-	vouched struct{ spf, helo, policy bool }
+	vouched bool // by the resolver, for the answers that led to the policy
 
 	mu    sync.Mutex
 	fault error
@@ -209,6 +208,7 @@ func (r *run) evaluateSPF() {
 	}
 	if m.MailFromDomain == "" && m.MailFromLocal == "" {
 		m.MailFromDomain = m.HELO
+		why.Say(r.inSPF, "the reverse-path is null, and the EHLO name takes its place (RFC 7208 2.4)")
 	}
 	r.spf.Domain, _ = dns.Domain(m.MailFromDomain)
 	if reason := m.unasked(); reason != "" {
@@ -216,9 +216,7 @@ func (r *run) evaluateSPF() {
 		sayUnasked(r.inSPF, reason)
 		return
 	}
-	ctx, seen := dns.Observe(r.inSPF)
-	r.spf = spf.Check(ctx, r.resolver, r.client(), m.MailFromLocal, m.MailFromDomain)
-	r.vouched.spf = seen.Authenticated()
+	r.spf = spf.Check(r.inSPF, r.resolver, r.client(), m.MailFromLocal, m.MailFromDomain)
 }
 
 func (r *run) evaluateHELO() {
@@ -229,9 +227,7 @@ func (r *run) evaluateHELO() {
 		sayUnasked(r.inSPFHelo, reason)
 		return
 	}
-	ctx, seen := dns.Observe(r.inSPFHelo)
-	r.helo = spf.CheckHELO(ctx, r.resolver, r.client())
-	r.vouched.helo = seen.Authenticated()
+	r.helo = spf.CheckHELO(r.inSPFHelo, r.resolver, r.client())
 }
 
 // client is what SPF needs to know of it.
@@ -264,7 +260,7 @@ func (r *run) discoverPolicy() {
 	if r.from != "" {
 		ctx, seen := dns.Observe(r.inDMARC)
 		r.policy, r.policyErr = dmarc.Discover(ctx, r.resolver, r.from)
-		r.vouched.policy = seen.Authenticated()
+		r.vouched = seen.Authenticated()
 	}
 }
 

@@ -78,7 +78,8 @@ func (e *evaluation) sayResult(ctx context.Context, out *Evaluation) {
 	if !e.why {
 		return
 	}
-	why.Say(ctx, "%s: %s (%d look-ups, %d of them void, %d questions)", out.Result, out.Reason, e.lookups, e.voids, e.asked)
+	why.Say(ctx, "%s: %s (look-ups: %d of %d, void ones: %d of %d, questions: %d of %d)", out.Result, out.Reason,
+		e.lookups, maxLookups, e.voids, maxVoids, e.asked, MaxQuestions)
 	switch out.Result {
 	case authres.Fail, authres.SoftFail:
 		why.Say(ctx, "%s does not name %s among its servers. If that is a server of theirs, the owner of %s must add it to the record; "+

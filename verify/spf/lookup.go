@@ -98,8 +98,6 @@ func (e *evaluation) policy(ctx context.Context, domain string) (text string, fo
 	}
 	if !found {
 		e.sayNoPolicy(ctx, domain, len(texts), nil)
-	} else if e.why {
-		why.Say(ctx, "%s publishes %q", domain, text)
 	}
 	return text, found, nil
 }

@@ -93,7 +93,7 @@ func Check(ctx context.Context, r dns.Resolver, client Client, local, domain str
 		resolver: r, client: client, ip: ip, local: local, sender: name, helo: heloName(client.HELO), why: why.On(ctx),
 	}
 	if e.why {
-		why.Say(ctx, "may %s send mail from %q? (HELO %q)", ip, local+"@"+name, client.HELO)
+		why.Say(ctx, "may %s send mail from %q?", ip, local+"@"+name)
 	}
 	return e.run(ctx)
 }

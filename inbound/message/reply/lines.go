@@ -2,7 +2,6 @@ package reply
 
 import (
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -102,7 +101,14 @@ func trim(s string) string {
 
 // invisible tells what is not seen: blanks, marks of direction, joiners.
 func invisible(r rune) bool {
-	return r >= 0x80 && (unicode.IsSpace(r) || unicode.Is(unicode.Cf, r)) || r <= ' ' || r == 0x7f
+	switch {
+	case r <= ' ' || r == 0x7f || r == 0x85 || r == 0xa0 || r == 0xad:
+		return true
+	case r < 0x61c:
+		return false
+	}
+	return r >= 0x2000 && r <= 0x200f || r >= 0x2028 && r <= 0x202f || r >= 0x205f && r <= 0x206f ||
+		r == 0x61c || r == 0x1680 || r == 0x180e || r == 0x3000 || r == 0xfeff
 }
 
 func blank(s string) bool { return trim(s) == "" }

@@ -13,7 +13,7 @@ type markup struct {
 }
 
 // hints are what the HTML must have somewhere to say anything.
-var hints = [...]string{"quote", "uote", "cite", "RplyFwd", "appendonsend", "OutlookMessageHeader", "border-top", "ignature", "zmail_extra", "olk_src", "reference-message"}
+var hints = [...]string{"uote", "cite", "RplyFwd", "appendonsend", "OutlookMessageHeader", "border-top", "ignature", "zmail_extra", "olk_src", "reference-message"}
 
 // applyMarkup marks the lines at which a quote or a signature begins by the HTML.
 func (d *document) applyMarkup(s string) {

@@ -15,6 +15,10 @@ func readMarkup(s string) *markup {
 	for w.step() {
 	}
 	w.checkRule(true)
+	if !w.m.tail && !w.quoted {
+		// Gmail puts whole mails into a div for quotes when what stood around it is deleted.
+		w.m.quote = false
+	}
 	return w.m
 }
 
@@ -23,6 +27,7 @@ type markupWalker struct {
 	m         *markup
 	here      [2]place
 	container element // the quote
+	quoted    bool    // a blockquote was in the quote
 	awaiting  bool    // the line above the quote was, the quote is still to come
 	signature element
 	signed    place
@@ -135,6 +140,7 @@ func (w *markupWalker) open(name string) {
 			w.attribute(name, strings.ToLower(key), value)
 		}
 	}
+	w.quoted = w.quoted || w.m.quote && name == "blockquote"
 }
 
 func (w *markupWalker) attribute(name, key, value string) {

@@ -71,7 +71,7 @@ func TestUsage(t *testing.T) {
 		{"check a missing file", []string{"check", "-c", "/nonexistent/mxhook.yaml"}, 1, "/nonexistent/mxhook.yaml", ""},
 		{"serve with both kinds of configuration", []string{"serve", "-c", "x", "--to", "http://x/"}, 2, "", "without --config"},
 		{"inspect a missing file", []string{"inspect", "/nonexistent.eml"}, 1, "", "no such file"},
-		{"inspect in a later format", []string{"inspect", "--format", "postmark", "-"}, 1, "", "not available in this version"},
+		{"inspect in an unknown format", []string{"inspect", "--format", "xml", "-"}, 1, "", "these are: mxhook, raw"},
 		{"send to nobody", []string{"send", "-"}, 1, "", "names no recipient"},
 	}
 	for _, c := range cases {

@@ -42,7 +42,7 @@ func runInspect(ctx context.Context, t *terminal, args []string) int {
 	}
 	kind, known := formats.Find(*format)
 	if !known {
-		return f.fail("format %q is not available in this version; these are: %s", *format, strings.Join(formats.Names(), ", "))
+		return f.fail("format %q is unknown; these are: %s", *format, strings.Join(formats.Names(), ", "))
 	}
 	content, err := readMessage(t, files[0])
 	if err != nil {

@@ -260,7 +260,7 @@ func classCondition(wanted []message.Class) condition {
 func sizeCondition(b SizeBound) condition {
 	return condition{
 		text:  "the size is " + b.String(),
-		holds: func(f *Facts) Truth { return truth(b.takes(f.Size)) },
+		holds: func(f *Facts) Truth { return truth(b.Takes(f.Size)) },
 		found: func(f *Facts) string { return fmt.Sprintf("the size is %d", f.Size) },
 	}
 }

@@ -90,8 +90,28 @@ func (d Decision) Conditional() bool {
 	return false
 }
 
+// LastResort returns the match for a postmaster whom no candidate takes; false for
+// everybody else.
+func (d Decision) LastResort() (Match, bool) {
+	if d.last == nil {
+		return Match{}, false
+	}
+	return *d.last, true
+}
+
 // Conditional tells whether the match depends on what the message is.
 func (m Match) Conditional() bool { return m.conditions != nil }
+
+// Conditions returns the conditions of the match's rule in words, "" without any.
+func (m Match) Conditions() string {
+	if m.conditions == nil {
+		return ""
+	}
+	return m.conditions.String()
+}
+
+// Holds tells whether the conditions of the match's rule hold.
+func (m Match) Holds(facts Facts) Truth { return m.conditions.holds(&facts) }
 
 // Findings tells of each condition of the match's rule whether it holds.
 func (m Match) Findings(facts Facts) []Finding { return m.conditions.findings(&facts) }

@@ -45,8 +45,8 @@ type SizeBound struct {
 // SizeOps are the operators of a SizeBound.
 func SizeOps() []string { return []string{"<", "<=", ">", ">="} }
 
-// takes tells whether n is within the bound.
-func (b SizeBound) takes(n int64) bool {
+// Takes tells whether n octets are within the bound.
+func (b SizeBound) Takes(n int64) bool {
 	switch b.Op {
 	case "<":
 		return n < b.Octets

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"mxhook/cmd/internal/bridge"
 	"mxhook/inbound"
 	"mxhook/inbound/status"
 	"mxhook/routing"
@@ -17,7 +18,7 @@ func runExplain(_ context.Context, t *terminal, args []string) int {
 	f := newFlags(t, "explain")
 	file := f.config()
 	from := f.String("from", "", "the reverse-path `ADDR`; by default the null reverse-path")
-	f.laterValue("message", "decide conditions on this message, a `FILE`")
+	stored := f.String("message", "", "decide the conditions of routes by this message, a `FILE`, as far as they need no DNS")
 	rcpts, exit, ok := f.parse(args, 1, -1)
 	if !ok {
 		return exit
@@ -38,16 +39,28 @@ func runExplain(_ context.Context, t *terminal, args []string) int {
 	if len(faults) > 0 && table == nil {
 		return f.fail("%s", faults[0].Text)
 	}
+	var facts *routing.Facts
+	if *stored != "" {
+		content, err := readMessage(t, *stored)
+		if err != nil {
+			return f.fail("%v", err)
+		}
+		known, err := bridge.OfflineFacts(c.Hostname, content)
+		if err != nil {
+			return f.fail("%s: %v", *stored, err)
+		}
+		facts = &known
+	}
 	for i, rcpt := range rcpts {
 		if i > 0 {
 			fmt.Fprintln(t.stdout)
 		}
-		explain(t, table, reversePath, rcpt)
+		explain(t, table, reversePath, rcpt, facts)
 	}
 	return exitGood
 }
 
-func explain(t *terminal, table *routing.Table, reversePath inbound.Path, rcpt string) {
+func explain(t *terminal, table *routing.Table, reversePath inbound.Path, rcpt string, facts *routing.Facts) {
 	path, err := inbound.ParsePath(strings.Trim(rcpt, "<>"), true)
 	if err != nil {
 		fmt.Fprintf(t.stdout, "%s: %v: the reply is %s\n", rcpt, err, status.BadForwardPath.Reply())
@@ -62,9 +75,68 @@ func explain(t *terminal, table *routing.Table, reversePath inbound.Path, rcpt s
 		fmt.Fprintf(t.stdout, "  => refused: %s\n", status.ReplyOf(d.Err))
 		return
 	}
-	for _, m := range d.Candidates {
-		fmt.Fprintf(t.stdout, "  => %s\n", describeMatch(m))
+	switch {
+	case !d.Conditional():
+		for _, m := range d.Candidates {
+			fmt.Fprintf(t.stdout, "  => %s\n", describeMatch(m))
+		}
+		return
+	case facts == nil:
+		fmt.Fprintln(t.stdout, "  => accepted at RCPT; the message decides, see --message:")
+	default:
+		explainFindings(t, d, *facts)
+		fmt.Fprintln(t.stdout, "  => accepted at RCPT; after the data:")
 	}
+	for _, outcome := range outcomes(d, facts) {
+		fmt.Fprintf(t.stdout, "     %s\n", outcome)
+	}
+}
+
+// explainFindings tells of each condition whether it holds.
+func explainFindings(t *terminal, d routing.Decision, facts routing.Facts) {
+	for _, m := range d.Candidates {
+		for _, n := range m.Findings(facts) {
+			answer := map[routing.Truth]string{routing.Yes: "yes", routing.No: "no, " + n.Found, routing.Open: "not known offline, see inspect --verify"}[n.Truth]
+			fmt.Fprintf(t.stdout, "  route %s: %s: %s\n", m.Rule.Name, n.Text, answer)
+		}
+	}
+}
+
+// outcomes lists what may become of a recipient, in order. Without facts every condition
+// is open.
+func outcomes(d routing.Decision, facts *routing.Facts) (list []string) {
+	otherwise := ""
+	taken := false
+	for _, m := range d.Candidates {
+		holds := routing.Yes
+		switch {
+		case facts != nil:
+			holds = m.Holds(*facts)
+		case m.Conditional():
+			holds = routing.Open
+		}
+		if holds == routing.No {
+			continue
+		}
+		text := otherwise + describeMatch(m)
+		if holds == routing.Open {
+			text = otherwise + "if " + m.Conditions() + ": " + describeMatch(m)
+		}
+		list = append(list, text)
+		goesOn := m.Rule.Reject == nil && m.Rule.Continue
+		if holds == routing.Yes && !goesOn {
+			return list
+		}
+		taken = taken || holds == routing.Yes
+		otherwise = map[bool]string{true: "and ", false: "otherwise "}[goesOn]
+	}
+	switch last, ok := d.LastResort(); {
+	case taken:
+		return list
+	case ok:
+		return append(list, otherwise+describeMatch(last)+", since postmaster is always accepted")
+	}
+	return append(list, "taken by none: refused with "+status.ConditionsNotMet.Reply().String())
 }
 
 func describeMatch(m routing.Match) string {
@@ -72,9 +144,12 @@ func describeMatch(m routing.Match) string {
 	if m.Rule.Asks && !strings.EqualFold(m.Path.LocalPart, "postmaster") {
 		s += ", if its accept url says yes"
 	}
-	if m.Rule.Discard {
+	switch {
+	case m.Rule.Reject != nil:
+		return s + ", refused with " + m.Rule.Reject.String()
+	case m.Rule.Discard:
 		s += ", accepted and discarded"
-	} else {
+	default:
 		s += ", delivered to " + strings.Join(m.Rule.Deliver, ", ")
 	}
 	switch {

@@ -1,6 +1,9 @@
 package bridge
 
 import (
+	"context"
+
+	"mxhook/inbound"
 	"mxhook/inbound/status"
 	"mxhook/routing"
 	"mxhook/sinks"
@@ -14,6 +17,14 @@ func (x *examiner) facts(m delivery.Mail) routing.Facts {
 		f.Results = m.Results
 	}
 	return f
+}
+
+// OfflineFacts returns what is known of a stored message without asking anybody: the
+// verdicts are not. The error is one of the message's header section.
+func OfflineFacts(hostname string, content []byte) (routing.Facts, error) {
+	x := examiner{hostname: hostname}
+	m, err := x.examine(context.Background(), inbound.Session{}, inbound.Mail{SMTPUTF8: true}, inbound.NewMailData(content), learned{})
+	return x.facts(m), err
 }
 
 // settle decides by what the message is what becomes of each recipient: its verdicts may

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"mxhook/routing"
 	"mxhook/sinks/payload/formats"
 )
 
@@ -164,7 +165,7 @@ var keys = []key{
 	{section: "routes[]", name: "recipient", kind: kindTexts, text: "needed; patterns, see routing/README.md"},
 	{section: "routes[]", name: "domains", kind: kindList, text: "needed when a pattern names no literal domain"},
 	{section: "routes[]", name: "sender", kind: kindTexts, text: "patterns for the reverse-path; <> is the null one"},
-	{section: "routes[]", name: "when", kind: kindMapping, only: none, text: "conditions that are decided after the data"},
+	{section: "routes[]", name: "when", kind: kindMapping, text: "conditions on the message, decided after the data; all must hold, see [conditions](../../../routing/README.md#conditions)"},
 	{section: "routes[]", name: "deliver", kind: kindList, text: "required sinks"},
 	{section: "routes[]", name: "optional", kind: kindList, text: "sinks that are never the reason for a 4xx"},
 	{section: "routes[]", name: "mode", kind: kindEnum, values: []string{"direct", "spool"}, byDefault: "direct", text: "spool: taken as soon as it is on disk, and then brought to the sinks of deliver"},
@@ -175,17 +176,35 @@ var keys = []key{
 	{section: "routes[]", name: "discard", kind: kindBool, byDefault: "false", text: "accept and drop"},
 	{section: "routes[]", name: "accept", kind: kindMapping, text: "ask a URL at RCPT whether the recipient is wanted, see [accept](../../README.md#accept)"},
 
-	{section: "routes[].when", name: "dmarc", kind: kindList},
-	{section: "routes[].when", name: "spf", kind: kindList},
-	{section: "routes[].when", name: "from", kind: kindTexts},
-	{section: "routes[].when", name: "subject", kind: kindText},
-	{section: "routes[].when", name: "header", kind: kindNames},
-	{section: "routes[].when", name: "class", kind: kindList},
-	{section: "routes[].when", name: "size", kind: kindText},
+	{section: "routes[].when", name: "dmarc", kind: kindEnums, values: resultsOf("dmarc"), text: "DMARC of the author's domain"},
+	{section: "routes[].when", name: "spf", kind: kindEnums, values: resultsOf("spf"), text: "SPF of the reverse-path; none behind your own relays"},
+	{section: "routes[].when", name: "dkim", kind: kindEnums, values: resultsOf("dkim"), text: "the result of any signature; none without one"},
+	{section: "routes[].when", name: "arc", kind: kindEnums, values: resultsOf("arc"), text: "the chain, whoever sealed it"},
+	{section: "routes[].when", name: "from_verified", kind: kindBool, text: "whether the author's domain is proved"},
+	{section: "routes[].when", name: "from", kind: kindTexts, text: "patterns of which one takes each author, as sender has them; a claim of the sender unless from_verified is true"},
+	{section: "routes[].when", name: "subject", kind: kindTexts, text: "the whole decoded subject; * is any text, case does not matter"},
+	{section: "routes[].when", name: "header", kind: kindNames, text: `header fields by name: text or list, * is any text, "*" wants the field alone`},
+	{section: "routes[].when", name: "class", kind: kindEnums, values: classes(), text: "what kind of mail it is"},
+	{section: "routes[].when", name: "size", kind: kindText, text: "of the message as received: \"<10MiB\", with <, <=, > or >="},
 
 	{section: "routes[].accept", name: "url", kind: kindText, text: "needed; http or https, without captures; 2xx is yes, 406 or Smtp-Reply with a 5xx no, anything else 451"},
 	{section: "routes[].accept", name: "secret", kind: kindTexts, secret: true, text: "Standard Webhooks: whsec_ and 24 to 64 octets in base64; a list rotates keys. A provider's format has the provider's own key"},
 	{section: "routes[].accept", name: "cache", kind: kindDuration, byDefault: "60s", max: 24 * hour, text: "how long a yes or a no holds for the same question; 0: not at all"},
+}
+
+// resultsOf returns the results that a method may have.
+func resultsOf(method string) (list []string) {
+	for _, r := range routing.MethodResults(method) {
+		list = append(list, string(r))
+	}
+	return list
+}
+
+func classes() (list []string) {
+	for _, c := range routing.Classes() {
+		list = append(list, string(c))
+	}
+	return list
 }
 
 var (

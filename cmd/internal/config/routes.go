@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -18,11 +17,15 @@ import (
 type route struct {
 	rule    routing.Rule
 	section *section
-	lists   map[string][]scalar // the elements of recipient, sender and domains
-	accept  Accept              // where rule.Asks
+	lists   map[string][]scalar // the elements of recipient, sender and domains, and of conditions
+	when    *section            // nil without conditions, and where they are none
+	fields  map[string]place    // the names in the header of when
+	// complete is false where conditions had a fault.
+	complete bool
+	accept   Accept // where rule.Asks
 }
 
-func (d *decoder) routes(top *section, sinks *sinkSet, hostname string, ledger time.Duration) ([]routing.Rule, map[string]Accept) {
+func (d *decoder) routes(top *section, sinks *sinkSet, c *Config) ([]routing.Rule, map[string]Accept) {
 	if !top.has("routes") {
 		d.fault(top.place, "routes is missing; add routes: [{recipient: \"@in.example.com\", deliver: [SINK]}]")
 		return nil, nil
@@ -31,12 +34,12 @@ func (d *decoder) routes(top *section, sinks *sinkSet, hostname string, ledger t
 	var routes []route
 	complete := true
 	for i, n := range elements {
-		r, ok := d.route(n, i, sinks)
+		r, ok := d.route(n, i, sinks, c)
 		if ok {
-			d.spooling(&r, ledger)
+			d.spooling(&r, c.Delivery.Ledger)
 			routes = append(routes, r)
 		}
-		complete = complete && ok
+		complete = complete && ok && r.complete
 	}
 	rules := make([]routing.Rule, len(routes))
 	var accepts map[string]Accept
@@ -49,7 +52,7 @@ func (d *decoder) routes(top *section, sinks *sinkSet, hostname string, ledger t
 			accepts[r.rule.Name] = r.accept
 		}
 	}
-	d.compile(rules, routes, hostname, complete)
+	d.compile(rules, routes, c.Hostname, complete)
 	if complete && len(routes) > 0 && !sinks.broken {
 		d.unusedSinks(sinks)
 	}
@@ -66,12 +69,12 @@ func (d *decoder) unusedSinks(sinks *sinkSet) {
 
 // route reads one route. Where a value has a fault, the rule holds something in its
 // place that keeps routing from finding a second fault in the same thing.
-func (d *decoder) route(n ast.Node, i int, sinks *sinkSet) (route, bool) {
+func (d *decoder) route(n ast.Node, i int, sinks *sinkSet, c *Config) (route, bool) {
 	s, ok := d.section(n, "routes[]", routeTitle(n, i))
 	if !ok {
 		return route{}, false
 	}
-	r := route{section: s, lists: map[string][]scalar{}}
+	r := route{section: s, lists: map[string][]scalar{}, fields: map[string]place{}}
 	r.rule.Name = s.text("name")
 	if v, ok := s.single["name"]; ok {
 		if !isLabel(v.text) {
@@ -91,6 +94,7 @@ func (d *decoder) route(n ast.Node, i int, sinks *sinkSet) (route, bool) {
 	r.rule.Repeat = !s.flag("deduplicate")
 	d.reject(&r)
 	d.accept(&r)
+	r.complete = d.when(&r, c)
 	r.rule.Deliver = d.sinkNames(&r, "deliver", sinks)
 	r.rule.Optional = d.sinkNames(&r, "optional", sinks)
 	return r, true
@@ -264,12 +268,30 @@ func (d *decoder) compile(rules []routing.Rule, routes []route, hostname string,
 		if !ok {
 			continue
 		}
+		what := r.section.what
+		if strings.HasPrefix(f.Key, "when.") {
+			what = r.section.key("when")
+		}
 		if f.Warning {
-			d.warn(p, "%s: %s", r.section.what, text)
+			d.warn(p, "%s: %s", what, text)
 		} else {
-			d.fault(p, "%s: %s", r.section.what, text)
+			d.fault(p, "%s: %s", what, text)
 		}
 	}
+}
+
+// placeOf returns the place of what a fault's key names.
+func (r *route) placeOf(key string) place {
+	inWhen, isWhen := strings.CutPrefix(key, "when.")
+	if !isWhen || r.when == nil {
+		return r.section.at(key)
+	}
+	if name, isField := strings.CutPrefix(inWhen, "header."); isField {
+		if p, ok := r.fields[name]; ok {
+			return p
+		}
+	}
+	return r.when.at(inWhen)
 }
 
 // locate finds the place of a fault. It is not told where the value has one already.
@@ -279,7 +301,7 @@ func (r *route) locate(f routing.Fault) (p place, text string, ok bool) {
 	if f.Key == "" {
 		return p, text, true
 	}
-	p = s.at(f.Key)
+	p = r.placeOf(f.Key)
 	list := r.lists[f.Key]
 	if f.Index < 0 || f.Index >= len(list) {
 		return p, text, true

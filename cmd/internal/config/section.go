@@ -158,8 +158,12 @@ func (s *section) texts(name string) []scalar {
 		return nil
 	}
 	k, _ := find(s.name, name)
-	what := s.key(name)
-	if s.d.plain(n) == nil {
+	return s.d.list(n, k, s.key(name))
+}
+
+// list reads the elements of a list of k's type.
+func (d *decoder) list(n ast.Node, k key, what string) []scalar {
+	if d.plain(n) == nil {
 		return []scalar{{place: at(n)}}
 	}
 	list, isList := n.(*ast.SequenceNode)
@@ -170,15 +174,15 @@ func (s *section) texts(name string) []scalar {
 	case k.kind == kindTexts:
 		nodes = []ast.Node{n}
 	default:
-		s.d.fault(at(n), "%s must be a list, [a, b], not %s", what, nodeWord(n))
+		d.fault(at(n), "%s must be a list, [a, b], not %s", what, nodeWord(n))
 		return []scalar{{place: at(n)}}
 	}
 	var all []scalar
 	for _, n := range nodes {
-		v := s.d.scalar(n, what, k.secret)
+		v := d.scalar(n, what, k.secret)
 		if v.ok {
 			if why := wrongType(elementKey(k), v); why != "" {
-				s.d.fault(v.place, "%s: %s", what, why)
+				d.fault(v.place, "%s: %s", what, why)
 				v.ok = false
 			}
 		}

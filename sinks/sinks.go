@@ -104,3 +104,7 @@ func (r Recipient) Key() string {
 	}
 	return strings.ToLower(r.Path.String())
 }
+
+// NoSink begins the name that stands in the place of a sink's for recipients whom their
+// route refused after the data. No sink in a configuration is named so.
+const NoSink = "~"

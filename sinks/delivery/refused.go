@@ -8,12 +8,11 @@ import (
 )
 
 // refusal stands in the place of a sink for recipients whom their route refuses after
-// the data: one unit each, with an outcome that is known. No sink's name begins as its
-// own does.
+// the data: one unit each, with an outcome that is known.
 type refusal struct{ err error }
 
-// Name implements sinks.Sink: "~" and the condition.
-func (r refusal) Name() string { return "~" + status.ConditionOf(r.err).Name() }
+// Name implements sinks.Sink: NoSink and the condition.
+func (r refusal) Name() string { return sinks.NoSink + status.ConditionOf(r.err).Name() }
 
 // FanOut implements sinks.Sink.
 func (refusal) FanOut() sinks.FanOut { return sinks.FanOutMessage }

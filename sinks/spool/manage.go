@@ -7,8 +7,12 @@ import (
 	"time"
 
 	"mxhook/inbound"
+	"mxhook/sinks"
 	"mxhook/sinks/ledger"
 )
+
+// errNoSink is what becomes of the wish to replay an event that had no sink.
+var errNoSink = errors.New("no sink refused it, its route did: there is none to give it to; take its message (replay --show --raw ID) and replay that FILE.eml")
 
 // UnknownError says that the spool has no event of these item ids.
 type UnknownError struct{ IDs []string }
@@ -77,6 +81,9 @@ func (s *Spool) replay(id string) error {
 	r, err := s.readDead(id)
 	if err != nil {
 		return err
+	}
+	if strings.HasPrefix(r.Sink, sinks.NoSink) {
+		return errNoSink
 	}
 	data, err := s.openMessage(deadFile(id, ".eml"), r.Raw)
 	if err != nil {

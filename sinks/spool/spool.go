@@ -240,5 +240,5 @@ func storageError(err error) error {
 
 // ours tells whether err is one of this package's, which says nothing of the storage.
 func ours(err error) bool {
-	return errors.Is(err, errFull) || errors.Is(err, errClosed) || errors.Is(err, errShut) || errors.Is(err, errNotBatch)
+	return errors.Is(err, errFull) || errors.Is(err, errClosed) || errors.Is(err, errShut) || errors.Is(err, errNotBatch) || errors.Is(err, errNoSink)
 }

@@ -62,7 +62,7 @@ type Shown struct {
 	Problem string          `json:"problem"`
 }
 
-var name = regexp.MustCompile(`^msg_[a-z2-7]{26}(\.[A-Za-z0-9._-]{1,64})?$`)
+var name = regexp.MustCompile(`^msg_[a-z2-7]{26}(\.[A-Za-z0-9._~-]{1,64})?$`)
 
 // IsName tells whether s can name an event, or all events of an id.
 func IsName(s string) bool { return name.MatchString(s) }

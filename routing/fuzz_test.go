@@ -404,3 +404,29 @@ func BenchmarkCompile(b *testing.B) {
 		Compile(rules, Options{})
 	}
 }
+
+// FuzzTextGlob compares globs of free text with a matcher that tries everything.
+func FuzzTextGlob(f *testing.F) {
+	f.Add("*a*b*", "xaxbx")
+	f.Add("aba*aba", "ABABA")
+	f.Add("*ſ", "SS")
+	f.Add("**", "")
+	f.Fuzz(func(t *testing.T, pattern, text string) {
+		if len(pattern) > 30 || len(text) > 60 || strings.Count(pattern, "*") > 6 || !utf8.ValidString(pattern) || !utf8.ValidString(text) || strings.TrimSpace(text) != text {
+			return
+		}
+		if got, want := anyTakes([]textGlob{newTextGlob(pattern)}, text), naiveText([]rune(pattern), []rune(text)); got != want {
+			t.Errorf("%q takes %q: %v, naively %v", pattern, text, got, want)
+		}
+	})
+}
+
+func naiveText(pattern, text []rune) bool {
+	switch {
+	case len(pattern) == 0:
+		return len(text) == 0
+	case pattern[0] == '*':
+		return naiveText(pattern[1:], text) || len(text) > 0 && naiveText(pattern, text[1:])
+	}
+	return len(text) > 0 && strings.EqualFold(string(pattern[0]), string(text[0])) && naiveText(pattern[1:], text[1:])
+}

@@ -68,11 +68,12 @@ func (d Decision) settle(facts Facts) (s Settlement) {
 	return s
 }
 
-// open is the error of a condition that can't be decided now.
+// open is the error of a condition that can't be decided now. Where nobody asked for
+// verdicts it is an operator who reads it, at replay or inspect.
 func open(r *Rule, facts Facts) error {
 	if facts.Results == nil {
 		reply := status.VerdictUnavailable.Reply()
-		reply.Text = "the recipient's conditions need verdicts, and the message was not verified"
+		reply.Text = "the recipient's conditions need verdicts, and the message was not verified; --verify does that"
 		return status.VerdictUnavailable.WithReply(routeOp(r), errors.New("nobody verified the message"), reply)
 	}
 	return status.VerdictUnavailable.Wrap(routeOp(r), errors.New("a verdict that a condition needs is temperror"))

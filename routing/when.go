@@ -73,8 +73,17 @@ func (b SizeBound) span() (first, last int64) {
 	return b.Octets, most
 }
 
-// String returns the bound in octets, as "<1000".
-func (b SizeBound) String() string { return fmt.Sprint(b.Op, b.Octets) }
+// String returns the bound as a configuration has it: "<10MiB", "<1000".
+func (b SizeBound) String() string {
+	n, unit := b.Octets, ""
+	for _, u := range []string{"KiB", "MiB", "GiB"} {
+		if n == 0 || n%1024 != 0 {
+			break
+		}
+		n, unit = n/1024, u
+	}
+	return fmt.Sprint(b.Op, n, unit)
+}
 
 // The results that a method may give (RFC 8601 2.7, RFC 8617 4.2).
 var (

@@ -27,6 +27,16 @@ type Facts struct {
 	Message *message.Message
 	// Size is the octets of the message as received.
 	Size int64
+
+	known map[*conditions]Truth // what was decided already; nil remembers nothing
+}
+
+// Remembering returns facts that decide the conditions of a rule once, however many
+// recipients it may take. They are for one goroutine, and for this message: only Decided
+// may be changed afterwards.
+func (f Facts) Remembering() Facts {
+	f.known = map[*conditions]Truth{}
+	return f
 }
 
 // Truth is what the facts say of a condition. All of several hold as the least of them
@@ -82,14 +92,21 @@ func (c *conditions) String() string {
 
 // holds tells whether all conditions hold; nil has none.
 func (c *conditions) holds(f *Facts) Truth {
-	all := Yes
 	if c == nil {
+		return Yes
+	}
+	all, known := f.known[c]
+	if known {
 		return all
 	}
+	all = Yes
 	for _, one := range c.list {
 		if all = min(all, one.holds(f)); all == No {
-			return No
+			break
 		}
+	}
+	if f.known != nil {
+		f.known[c] = all
 	}
 	return all
 }

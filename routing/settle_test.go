@@ -292,3 +292,18 @@ search:
 }
 
 func open451(f Facts) error { return open(&Rule{}, f) }
+
+// TestConditionsAreDecidedOnceAMessage keeps a message of many fields and many recipients
+// from being compared over and over.
+func TestConditionsAreDecidedOnceAMessage(t *testing.T) {
+	table := mustCompile(t, "", Rule{Recipient: []string{"@in.example"}, When: &When{Subject: []string{"*invoice*"}}}, Rule{Recipient: []string{"@in.example"}})
+	m := *testFacts.Message
+	f := Facts{Message: &m}.Remembering()
+	m.Subject = "an invoice"
+	first := settled(table.Recipient(path(t, ""), path(t, "a@in.example")), f)
+	m.Subject = "" // nobody looks again
+	f.Decided = true
+	if second := settled(table.Recipient(path(t, ""), path(t, "b@in.example")), f); first != "a" || second != "a" {
+		t.Errorf("%q, then %q", first, second)
+	}
+}

@@ -13,6 +13,11 @@ type textGlob struct {
 
 func newTextGlob(s string) textGlob { return textGlob{strings.Split(fold(s), "*")} }
 
+// all tells whether the glob takes every text.
+func (g textGlob) all() bool {
+	return len(g.pieces) > 1 && !slices.ContainsFunc(g.pieces, func(s string) bool { return s != "" })
+}
+
 // takes tells whether the folded text is one of the glob's. The time is that of finding
 // each piece once, from left to right: the first place is as good as any.
 func (g textGlob) takes(folded string) bool {
@@ -36,6 +41,9 @@ func (g textGlob) takes(folded string) bool {
 
 // anyTakes tells whether one of the globs takes a text.
 func anyTakes(globs []textGlob, text string) bool {
+	if slices.ContainsFunc(globs, textGlob.all) {
+		return true
+	}
 	folded := fold(strings.TrimSpace(text))
 	return slices.ContainsFunc(globs, func(g textGlob) bool { return g.takes(folded) })
 }

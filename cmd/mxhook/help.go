@@ -136,13 +136,6 @@ func (f *flags) later(name, usage string) {
 	})
 }
 
-// laterValue is later for a flag that takes a value.
-func (f *flags) laterValue(name, usage string) {
-	f.Func(name, usage+" (not available in this version)", func(string) error {
-		return errors.New("not available in this version")
-	})
-}
-
 // fail prints a problem of the command and returns its exit status.
 func (f *flags) fail(format string, args ...any) int {
 	fmt.Fprintf(f.t.stderr, "mxhook %s: %s\n", f.Name(), fmt.Sprintf(format, args...))

@@ -191,7 +191,9 @@ func TestWhenWithoutVerdictsNeedsNoDNS(t *testing.T) {
 // take that one out.
 func TestAcceptOfCandidates(t *testing.T) {
 	ask, a := startAcceptor(t), startApp(t)
-	question := func(path string) string { return `accept: {url: "` + ask.URL + path + `", secret: "` + acceptSecret + `", cache: 0s}` }
+	question := func(path string) string {
+		return `accept: {url: "` + ask.URL + path + `", secret: "` + acceptSecret + `", cache: 0s}`
+	}
 	b := startBridge(t, strings.NewReplacer("%URL%", a.URL, "%BOTH%", question("/both"), "%ASK%", question("/ask")).Replace(`
 hostname: mx.in.example
 sinks: {app: {type: webhook, url: "%URL%"}}
@@ -281,6 +283,9 @@ func TestStoredMessagesAreNotGuessedAt(t *testing.T) {
 	}
 	if got := a.routesOf(t, 1); got != "map[tickets:1]" {
 		t.Error(got)
+	}
+	if got := send("ann@forged.example", "strict@in.example", true); got.Complete || !strings.HasPrefix(got.Recipients[0].Reply, notMet) || got.Recipients[0].Accepted {
+		t.Errorf("refused after the data: %+v", got)
 	}
 	if got := send("ann@sender.example", "words@in.example", false); !strings.HasPrefix(got.Reply, "250 ") {
 		t.Errorf("without a need for verdicts: %+v", got)

@@ -16,7 +16,7 @@ func (x *examiner) facts(m delivery.Mail) routing.Facts {
 	if x.verifier != nil {
 		f.Results = m.Results
 	}
-	return f
+	return f.Remembering()
 }
 
 // OfflineFacts returns what is known of a stored message without asking anybody: the
@@ -106,9 +106,13 @@ func (t *transaction) tell(matches []routing.Match, refused []delivery.Order) {
 	for _, m := range matches {
 		t.parts.metrics.RouteMatched(m.Rule.Name)
 	}
-	for _, o := range refused {
+	for i := range refused {
+		o := &refused[i]
 		if !isVerdict(o.Refused) {
 			t.parts.metrics.RouteRefused(o.Route)
+		}
+		if t.stored != nil {
+			t.stored.refuse(o)
 		}
 		t.log.Info("recipient refused after the data", "transaction", t.id, "reverse_path", t.mail.ReversePath.String(),
 			"recipient", o.Recipients[0].Path.String(), "route", o.Route, "reply", status.ReplyOf(o.Refused).String(), "reason", reason(o.Refused))

@@ -119,7 +119,8 @@ func (r *remembering) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// sendStored asks for each recipient and sends the message to those that are taken.
+// sendStored asks for each recipient and sends the message to those that are taken. Who
+// is refused after the data is told as who is refused at RCPT.
 func (t *transaction) sendStored(ctx context.Context, recipients []string, data *inbound.MailData) (report control.Report) {
 	accepted := 0
 	for _, recipient := range recipients {
@@ -142,5 +143,16 @@ func (t *transaction) sendStored(ctx context.Context, recipients []string, data 
 		return report
 	}
 	report.Reply = t.Data(ctx, data).Reply().String()
+	next := 0 // of t.recipients, who were accepted at RCPT
+	for i := range report.Recipients {
+		r := &report.Recipients[i]
+		if !r.Accepted {
+			continue
+		}
+		if reply, refused := t.stored.refused[t.recipients[next]]; refused {
+			r.Accepted, r.Reply = false, reply.String()
+		}
+		next++
+	}
 	return report
 }

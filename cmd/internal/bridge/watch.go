@@ -20,8 +20,23 @@ import (
 type stored struct {
 	again bool // nothing is left out because of the ledger
 
+	// refused are the replies for recipients whom their route refuses after the data, by
+	// their one spelling. Only the transaction's goroutine uses it.
+	refused map[string]status.Reply
+
 	mu     sync.Mutex
 	events []*control.EventOutcome
+}
+
+// refuse takes the order of a recipient whom its route refuses after the data.
+func (s *stored) refuse(o *delivery.Order) {
+	o.Deduplicate = o.Deduplicate && !s.again
+	if s.refused == nil {
+		s.refused = map[string]status.Reply{}
+	}
+	for _, r := range o.Recipients {
+		s.refused[r.Key()] = status.ReplyOf(o.Refused)
+	}
 }
 
 // watch puts itself between the delivery and the sinks of an order.

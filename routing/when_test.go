@@ -268,3 +268,34 @@ func TestVerdictsThatNobodyAskedForAreSaid(t *testing.T) {
 		t.Errorf("got %+v", s)
 	}
 }
+
+// TestEveryFromFieldHasAuthors wants a second From field to count, whatever a reader of
+// the mail would show.
+func TestEveryFromFieldHasAuthors(t *testing.T) {
+	table := mustCompile(t, "", Rule{Recipient: []string{"@in.example"}, When: &When{From: anyFrom}})
+	candidate := table.Recipient(path(t, ""), path(t, "bob@in.example")).Candidates[0]
+	for header, want := range map[string]Truth{
+		"From: ann@customer.example\r\n":                            Yes,
+		"From: \"eve@evil.example\" <ann@customer.example>\r\n":     Yes,
+		"From: ann@customer.example\r\nFrom: eve@evil.example\r\n":  No,
+		"From: eve@evil.example\r\nfrom : ann@customer.example\r\n": No,
+		"From: ann@customer.example, eve@evil.example\r\n":          No,
+		"From: team: ann@customer.example, eve@evil.example;\r\n":   No,
+		"From: team:;\r\n": No,
+		"From: \"ann@customer.example\" <eve@evil.example>\r\n":              No,
+		"From: ann@customer.example <eve@evil.example>\r\n":                  No,
+		"From: <eve@evil.example> ann@customer.example\r\n":                  No,
+		"From: =?utf-8?q?ann=40customer.example?= <eve@evil.example>\r\n":    No,
+		"From: ann@customer.example(eve@evil.example)\r\n":                   Yes,
+		"From: \"ann@customer.example\"@evil.example\r\n":                    No,
+		"From: ann@customer.example.evil.example\r\n":                        No,
+		"From: ann@customer.example\x00@evil.example\r\n":                    No,
+		"Sender: ann@customer.example\r\nReply-To: ann@customer.example\r\n": No,
+	} {
+		text := header + "\r\nText.\r\n"
+		f := Facts{Message: message.Parse(strings.NewReader(text), int64(len(text)), message.Options{})}
+		if got := candidate.Holds(f); got != want {
+			t.Errorf("%q: %v, want %v; authors %v", header, got, want, f.Message.From)
+		}
+	}
+}

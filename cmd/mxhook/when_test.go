@@ -44,12 +44,17 @@ func letterOf(author, id, more string) []byte {
 
 func whenBridge(t *testing.T, options ...func(*bridge.Options)) (*running, *app) {
 	t.Helper()
+	return whenBridgeIn(t, t.TempDir(), options...)
+}
+
+func whenBridgeIn(t *testing.T, state string, options ...func(*bridge.Options)) (*running, *app) {
+	t.Helper()
 	a := startApp(t)
 	zone := withZone(t, whenZone, func(z *dns.Zone) {
 		z.ServFail("broken.example")
 		z.ServFail("_dmarc.broken.example")
 	})
-	return startBridge(t, strings.ReplaceAll(whenConfig, "%URL%", a.URL), append(options, zone)...), a
+	return startBridgeIn(t, state, strings.ReplaceAll(whenConfig, "%URL%", a.URL), append(options, zone)...), a
 }
 
 // routesOf returns the routes of the next n deliveries.
@@ -109,9 +114,10 @@ func TestWhenDecidesAfterTheData(t *testing.T) {
 }
 
 // TestARefusedRecipientIsKept wants what no sender heard of to be kept, once, and known
-// when the message comes again.
+// when the message comes again, over a restart too.
 func TestARefusedRecipientIsKept(t *testing.T) {
-	b, a := whenBridge(t)
+	state := t.TempDir()
+	b, a := whenBridgeIn(t, state)
 	message := letterOf("ann@forged.example", "kept", "")
 	for i, want := range []string{"250 2.0.0 OK msg_", "250 2.0.0 already delivered as msg_"} {
 		if got := b.send(t, "ann@sender.example", "plain@in.example strict@in.example", message); !strings.HasPrefix(got, want) {
@@ -119,6 +125,13 @@ func TestARefusedRecipientIsKept(t *testing.T) {
 		}
 	}
 	a.routesOf(t, 1)
+	if err := b.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b, a = whenBridgeIn(t, state)
+	if got := b.send(t, "ann@sender.example", "plain@in.example strict@in.example", message); !strings.HasPrefix(got, "250 2.0.0 already delivered as msg_") || len(a.got) > 0 {
+		t.Errorf("after a restart: %s", got)
+	}
 	var dead []spool.Item
 	if err := b.List(t.Context(), control.Filter{}, func(i spool.Item) error { dead = append(dead, i); return nil }); err != nil {
 		t.Fatal(err)
@@ -129,6 +142,9 @@ func TestARefusedRecipientIsKept(t *testing.T) {
 	changed, err := b.Replay(t.Context(), control.Selection{Names: []string{dead[0].ID}})
 	if err != nil || len(changed.Failed) != 1 || !strings.Contains(changed.Failed[0].Error, "its route did") {
 		t.Errorf("replay: %+v, %v", changed, err)
+	}
+	if all, err := b.Replay(t.Context(), control.Selection{All: true, Filter: control.Filter{Sink: "~conditions_not_met"}}); err != nil || len(all.Failed) != 1 {
+		t.Errorf("replay of all: %+v, %v", all, err)
 	}
 	if changed, err = b.Drop(t.Context(), control.Selection{Names: []string{dead[0].ID}}); err != nil || len(changed.Failed) > 0 {
 		t.Errorf("drop: %+v, %v", changed, err)

@@ -96,8 +96,10 @@ func (r *run) arcStatement(a ARC, address string) authres.Statement {
 	}
 	if s.Result == authres.Pass {
 		s.Properties = append(s.Properties, property("header", "oldest-pass", strconv.Itoa(r.oldest)))
-		s.Properties = append(s.Properties, property("arc", "chain", strings.Join(a.Sealers, ":")))
 	}
 	s.Properties = append(s.Properties, property("smtp", "remote-ip", address))
+	if s.Result == authres.Pass {
+		s.Properties = append(s.Properties, property("arc", "chain", strings.Join(a.Sealers, ":")))
+	}
 	return s
 }

@@ -93,7 +93,7 @@ func TestTheChainInTheHeader(t *testing.T) {
 		m verify.Message
 	}{
 		"; arc=none;": {z, message(plain)},
-		`; arc=pass header.oldest-pass=2 arc.chain="list.example:two.example" smtp.remote-ip=192.0.2.1;`:                                   {z, message(good)},
+		`; arc=pass header.oldest-pass=2 smtp.remote-ip=192.0.2.1 arc.chain="list.example:two.example";`:                                   {z, message(good)},
 		`; arc=fail reason="ARC-Message-Signature i=2: the body was changed" smtp.remote-ip=192.0.2.1;`:                                    {z, message(good + "x")},
 		`; arc=fail reason="ARC-Seal i=1: the key's name server does not answer" smtp.remote-ip=192.0.2.1;`:                                {broken, message(good)},
 		`; arc=fail reason="more than 50 ARC sets" smtp.remote-ip=192.0.2.1;`:                                                              {z, message(strings.Repeat("ARC-Seal: i=1\r\n", 51) + plain)},

@@ -6,6 +6,7 @@ import (
 
 	"mxhook/verify/authres"
 	"mxhook/verify/dkim"
+	"mxhook/verify/dns"
 )
 
 // maxStatements is how many signatures the Authentication-Results field tells.
@@ -127,13 +128,18 @@ func (r *run) sender() string {
 	return localPart(r.message.MailFromLocal) + "@" + r.message.MailFromDomain
 }
 
-// shownSender is the sender in Authentication-Results: a local part that wants quotes
-// is left out, as RFC 8601 2.7.2 allows, since many a reader knows none.
+// shownSender is the sender in Authentication-Results, with the domain in A-labels. A
+// local part that wants quotes, or is not ASCII, is left out, as RFC 8601 2.7.2 allows:
+// many a reader knows neither.
 func (r *run) shownSender() string {
-	if plainLocal(r.message.MailFromLocal) {
-		return r.sender()
+	domain, local := r.message.MailFromDomain, r.message.MailFromLocal
+	if name, ok := dns.Domain(domain); ok {
+		domain = name
 	}
-	return r.message.MailFromDomain
+	if domain != "" && plainLocal(local) && isASCII(local) {
+		return local + "@" + domain
+	}
+	return domain
 }
 
 // localPart writes a local part with the quotes that it needs (RFC 5321 4.1.2).

@@ -103,7 +103,7 @@ func TestATrustedForwarderVouchesEndToEnd(t *testing.T) {
 		if v.DMARC.Result != "fail" || v.DMARC.Disposition != "reject" || v.ARC.Result != "pass" || !slices.Equal(v.ARC.Sealers, []string{"list.example"}) {
 			t.Errorf("%s: %+v", trusted, v)
 		}
-		if !strings.Contains(v.Header, "; arc=pass ") || !strings.Contains(v.Header, " header.oldest-pass=0 arc.chain=list.example ") || strings.Contains(v.Header, "dmarc=pass") {
+		if !strings.Contains(v.Header, "; arc=pass ") || !strings.Contains(v.Header, " header.oldest-pass=0 smtp.remote-ip=127.0.0.1 arc.chain=list.example;") || strings.Contains(v.Header, "dmarc=pass") {
 			t.Errorf("%s: %s", trusted, v.Header)
 		}
 	}

@@ -26,13 +26,13 @@ func TestHeader(t *testing.T) {
 			`mx; iprev=fail policy.iprev="2001:db8::1"`},
 		{"what a reader could split at is no part of a value", authres.Statement{Method: authres.MethodSPF, Result: authres.None,
 			Properties: []authres.Property{{Type: "smtp", Name: "mailfrom", Value: `"a b"@c.example`}}},
-			`mx; spf=none smtp.mailfrom="?a?b?@c.example"`},
+			`mx; spf=none smtp.mailfrom=?a?b?@c.example`},
 		{"a value claims no result", authres.Statement{Method: authres.MethodSPF, Result: authres.Pass,
 			Properties: []authres.Property{{Type: "smtp", Name: "mailfrom", Value: "DMARC=pass@evil.example"}, {Type: "smtp", Name: "helo", Value: "x;header.from=bank.example"}}},
 			`mx; spf=pass smtp.mailfrom="DMARC:pass@evil.example" smtp.helo="x?header.from:bank.example"`},
 		{"rewritten senders stay what they are", authres.Statement{Method: authres.MethodSPF, Result: authres.Pass,
 			Properties: []authres.Property{{Type: "smtp", Name: "mailfrom", Value: "SRS0=x/y+z=TT=sender.example=ann@fwd.example"}}},
-			`mx; spf=pass smtp.mailfrom="SRS0=x/y+z=TT=sender.example=ann@fwd.example"`},
+			`mx; spf=pass smtp.mailfrom=SRS0=x/y+z=TT=sender.example=ann@fwd.example`},
 		{"an identity without a local part", authres.Statement{Method: authres.MethodDKIM, Result: authres.Pass,
 			Properties: []authres.Property{{Type: "header", Name: "i", Value: "@sender.example"}, {Type: "header", Name: "b", Value: "ab/d+e"}}},
 			`mx; dkim=pass header.i=@sender.example header.b="ab/d+e"`},
@@ -52,9 +52,9 @@ func TestHeader(t *testing.T) {
 		{"keywords hold nothing but letters", authres.Statement{Method: "d kim;", Result: "pa\nss",
 			Properties: []authres.Property{{Type: "head er", Name: "d=", Value: "x"}}},
 			`mx; dkim=pass header.d=x`},
-		{"UTF-8 is kept in quotes", authres.Statement{Method: authres.MethodDMARC, Result: authres.Fail,
+		{"it is ASCII", authres.Statement{Method: authres.MethodDMARC, Result: authres.Fail,
 			Properties: []authres.Property{{Type: "header", Name: "from", Value: "bücher.example"}}},
-			`mx; dmarc=fail header.from="bücher.example"`},
+			`mx; dmarc=fail header.from="b?cher.example"`},
 	} {
 		if got := authres.Header("mx", []authres.Statement{c.s}); got != c.want {
 			t.Errorf("%s:\n%s\nwant\n%s", c.rule, got, c.want)

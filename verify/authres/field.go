@@ -39,7 +39,7 @@ type Statement struct {
 const maxValue = 512
 
 // Header gives the body of an Authentication-Results field (RFC 8601 2.2), unfolded.
-// Nothing that a value holds can end it or be taken for a result, even by readers that
+// It is ASCII. Nothing that a value holds can end it or be taken for a result, even by readers that
 // look for ";" and "=" without regard to quotes and comments: control characters and
 // broken UTF-8 become "?", what is no token is quoted without what such readers split
 // at, free text names no result. Properties without a value are left out, as are
@@ -56,10 +56,10 @@ func Header(authservID string, statements []Statement) string {
 		written = true
 		b.WriteString("; " + method + "=" + result)
 		if s.Comment != "" {
-			b.WriteString(" (" + Comment(s.Comment) + ")")
+			b.WriteString(" (" + Comment(ascii7(s.Comment)) + ")")
 		}
 		if s.Reason != "" {
-			b.WriteString(" reason=" + Quote(s.Reason))
+			b.WriteString(" reason=" + Quote(ascii7(s.Reason)))
 		}
 		for _, p := range s.Properties {
 			if ptype, name := word(p.Type), word(p.Name); p.Value != "" && ptype != "" && name != "" {
@@ -73,6 +73,21 @@ func Header(authservID string, statements []Statement) string {
 	return b.String()
 }
 
+// ascii7 writes "?" for each character beyond ASCII: the field stands before messages
+// that are not internationalized (RFC 6532), and there are readers whom one such
+// character costs the whole field.
+func ascii7(s string) string {
+	if ascii(s) {
+		return s
+	}
+	return strings.Map(func(r rune) rune {
+		if r >= utf8.RuneSelf {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
 // word lets through what keywords are made of.
 func word(s string) string {
 	return strings.Map(func(r rune) rune {
@@ -84,27 +99,38 @@ func word(s string) string {
 	}, s)
 }
 
-// value writes an authserv-id or a property's value: as it is if it is a token or an
-// address of tokens, else quoted.
+// value writes an authserv-id or a property's value: as it is if it is a token, or a
+// local part that wants no quotes with a domain; else quoted.
 func value(s string) string {
 	s = Value(s)
-	plain := s != ""
-	for i := range len(s) {
-		if !tokenByte(s[i]) && (s[i] != '@' || i == len(s)-1) {
-			plain = false
-		}
-	}
-	if plain && strings.Count(s, "@") <= 1 {
+	local, domain, address := strings.Cut(s, "@")
+	if plain := made(s, tokenByte) || address && (local == "" || made(local, atomByte)) && made(domain, tokenByte); plain {
 		return s
 	}
 	return `"` + s + `"`
 }
 
-// Value gives a property's value as Header writes it: cleaned, with "?" for all that a
-// reader may split it at, and for what it would take for a result of its own.
+func made(s string, of func(byte) bool) bool {
+	for i := range len(s) {
+		if !of(s[i]) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// atomByte reports whether c may stand in a dot-atom (RFC 5322 3.2.3). Where it leads
+// or ends with a dot nobody minds.
+func atomByte(c byte) bool {
+	return c > ' ' && c < 0x7f && !strings.ContainsRune(`()<>@,;:\"[]`, rune(c))
+}
+
+// Value gives a property's value as Header writes it: cleaned, with "?" for all that is
+// not ASCII or that a reader may split it at, and no "=" behind a name that would make
+// a result of it.
 func Value(s string) string {
 	return defuse(strings.Map(func(r rune) rune {
-		if strings.ContainsRune(`;"\(),<>`, r) || isBlank(r) {
+		if strings.ContainsRune(`;"\(),<>`, r) || r <= ' ' || r >= utf8.RuneSelf {
 			return '?'
 		}
 		return r

@@ -53,8 +53,10 @@ func exampleEvent(t testing.TB) *sinks.Event {
 			HELO:         verify.HELO{Result: authres.Pass, Name: "mail.sender.example", Reason: "the name leads to the client's address"},
 			FromVerified: true, FromVerifiedBy: "dkim",
 			FromVerifiedReason: "DMARC passes for sender.example by DKIM, the domain of the one author",
-			Header:             "mx.in.example; spf=pass smtp.mailfrom=sender.example; dkim=pass header.d=sender.example header.s=s1; dmarc=pass header.from=sender.example; iprev=pass policy.iprev=192.0.2.1",
-			ReceivedSPF:        `pass (mx.in.example: domain of sender.example designates 192.0.2.1 as permitted sender) client-ip=192.0.2.1; envelope-from="ann@sender.example"; helo=mail.sender.example; receiver=mx.in.example; identity=mailfrom`,
+			Header: "mx.in.example; spf=pass reason=\"ip4:192.0.2.0/24 matched\" smtp.mailfrom=ann@sender.example; spf=none reason=\"no SPF record\" smtp.helo=mail.sender.example; " +
+				"dkim=pass (2048-bit key) header.d=sender.example header.i=@sender.example header.s=s1 header.a=rsa-sha256 header.b=q0cK1Zxw; " +
+				"dmarc=pass (p=reject dis=none) header.from=sender.example policy.dmarc=reject; arc=none; iprev=pass (mail.sender.example) policy.iprev=192.0.2.1",
+			ReceivedSPF: `pass (mx.in.example: domain of sender.example designates 192.0.2.1 as permitted sender) client-ip=192.0.2.1; envelope-from="ann@sender.example"; helo=mail.sender.example; receiver=mx.in.example; identity=mailfrom`,
 		},
 		Data: inbound.NewMailData(data),
 	}

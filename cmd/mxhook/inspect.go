@@ -55,7 +55,7 @@ func runInspect(ctx context.Context, t *terminal, args []string) int {
 	}
 	events, err := in.events(ctx, content)
 	for _, e := range events {
-		if err := printPayload(t.stdout, e, kind); err != nil {
+		if err := printPayload(ctx, t.stdout, e, kind); err != nil {
 			return f.fail("%v", err)
 		}
 	}
@@ -202,12 +202,12 @@ func isUTF8(reversePath inbound.Path, rcpts []inbound.Path) bool {
 }
 
 // printPayload writes the payload; JSON is indented for the reader.
-func printPayload(w io.Writer, e *sinks.Event, kind formats.Kind) error {
+func printPayload(ctx context.Context, w io.Writer, e *sinks.Event, kind formats.Kind) error {
 	format, err := formats.New(kind.Name, formats.Options{Include: payload.Include{Attachments: "inline", Raw: "none", HTML: true}})
 	if err != nil {
 		return err
 	}
-	encoded, err := format.Encode(e)
+	encoded, err := format.Encode(ctx, e)
 	if err != nil {
 		return err
 	}

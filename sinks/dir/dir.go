@@ -65,7 +65,7 @@ func (s *Sink) Deliver(ctx context.Context, e *sinks.Event) sinks.Outcome {
 		return s.outcome(status.BudgetExceeded, 0, "the budget ended before anything was written")
 	}
 	start := time.Now()
-	o := s.write(e)
+	o := s.write(ctx, e)
 	c := status.ConditionOf(o.Err)
 	if s.config.Observer != nil {
 		s.config.Observer.Attempt(sinks.Attempt{Sink: s.config.Name, Message: e.Likeness(), Condition: c, Took: time.Since(start)})
@@ -77,7 +77,7 @@ func (s *Sink) Deliver(ctx context.Context, e *sinks.Event) sinks.Outcome {
 // eventID is what a file's name may be made of.
 var eventID = regexp.MustCompile(`^msg_[a-z2-7]{26}$`)
 
-func (s *Sink) write(e *sinks.Event) sinks.Outcome {
+func (s *Sink) write(ctx context.Context, e *sinks.Event) sinks.Outcome {
 	if !eventID.MatchString(e.ID) {
 		return s.outcome(status.LocalError, 1, "the event id can't be a file's name")
 	}
@@ -85,7 +85,7 @@ func (s *Sink) write(e *sinks.Event) sinks.Outcome {
 	if err != nil {
 		return s.outcome(status.LocalError, 1, "the raw copy can't be made")
 	}
-	native, err := payload.Native(e, s.config.Include)
+	native, err := payload.Native(ctx, e, s.config.Include)
 	if err != nil {
 		return s.outcome(status.LocalError, 1, "the payload can't be made")
 	}

@@ -1,6 +1,7 @@
 package payload
 
 import (
+	"context"
 	"time"
 
 	"mxhook/sinks"
@@ -9,10 +10,10 @@ import (
 // Format makes of events what one kind of receiver reads. It is safe for concurrent
 // use.
 type Format interface {
-	// Encode makes what all attempts to deliver e share. The error says what e lacks or
-	// what the format can't carry, or is one of reading e's Data; it holds nothing of the
-	// message.
-	Encode(e *sinks.Event) (Encoded, error)
+	// Encode makes what all attempts to deliver e share, until ctx ends. The error says
+	// what e lacks or what the format can't carry, or is one of reading e's Data; it holds
+	// nothing of the message.
+	Encode(ctx context.Context, e *sinks.Event) (Encoded, error)
 }
 
 // Encoded is an event in a format. It lives as long as the event's Data, and belongs to
@@ -45,11 +46,11 @@ type fixed struct{ body *Body }
 func (f fixed) Request(Attempt) (Request, error) { return Request{Body: f.body}, nil }
 
 // FormatFunc is a Format whose payload is the same at each attempt.
-type FormatFunc func(e *sinks.Event) (*Body, error)
+type FormatFunc func(ctx context.Context, e *sinks.Event) (*Body, error)
 
 // Encode implements Format.
-func (f FormatFunc) Encode(e *sinks.Event) (Encoded, error) {
-	b, err := f(e)
+func (f FormatFunc) Encode(ctx context.Context, e *sinks.Event) (Encoded, error) {
+	b, err := f(ctx, e)
 	if err != nil {
 		return nil, err
 	}
@@ -58,8 +59,10 @@ func (f FormatFunc) Encode(e *sinks.Event) (Encoded, error) {
 
 // NativeFormat is the Format of Native.
 func NativeFormat(inc Include) Format {
-	return FormatFunc(func(e *sinks.Event) (*Body, error) { return Native(e, inc) })
+	return FormatFunc(func(ctx context.Context, e *sinks.Event) (*Body, error) { return Native(ctx, e, inc) })
 }
 
 // RawFormat is the Format of Raw.
-func RawFormat() Format { return FormatFunc(Raw) }
+func RawFormat() Format {
+	return FormatFunc(func(_ context.Context, e *sinks.Event) (*Body, error) { return Raw(e) })
+}

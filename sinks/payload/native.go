@@ -1,6 +1,7 @@
 package payload
 
 import (
+	"context"
 	"encoding/hex"
 	"io"
 	"net/netip"
@@ -26,7 +27,7 @@ const (
 // Native returns the payload mxhook.v1 of e. Its fields are documented in Schema
 // and README.md. The Body reads e's Message and Data, so it lives as long as they.
 // The error says what e lacks or what inc asks for that isn't available.
-func Native(e *sinks.Event, inc Include) (*Body, error) {
+func Native(ctx context.Context, e *sinks.Event, inc Include) (*Body, error) {
 	if err := inc.check(); err != nil {
 		return nil, err
 	}

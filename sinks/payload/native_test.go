@@ -19,7 +19,7 @@ import (
 
 func native1(t testing.TB, e *sinks.Event, inc Include) *Body {
 	t.Helper()
-	b, err := Native(e, inc)
+	b, err := Native(t.Context(), e, inc)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func TestIncludeSaysWhatIsCarried(t *testing.T) {
 
 func TestWhatIsNotBuiltIsRefused(t *testing.T) {
 	for _, inc := range []Include{{Attachments: "store:archive"}, {Raw: "store:archive"}, {Raw: "metadata"}, {Attachments: "none"}} {
-		if _, err := Native(bareEvent(), inc); err == nil || !strings.Contains(err.Error(), "not available in this version") {
+		if _, err := Native(t.Context(), bareEvent(), inc); err == nil || !strings.Contains(err.Error(), "not available in this version") {
 			t.Errorf("%+v: %v", inc, err)
 		}
 	}
@@ -194,7 +194,7 @@ func TestAnIncompleteEventIsAnError(t *testing.T) {
 	noMessage, noData := bareEvent(), bareEvent()
 	noMessage.Message, noData.Data = nil, nil
 	for name, e := range map[string]*sinks.Event{"nil": nil, "no message": noMessage, "no data": noData} {
-		if _, err := Native(e, Include{}); err == nil {
+		if _, err := Native(t.Context(), e, Include{}); err == nil {
 			t.Errorf("%s: Native takes it", name)
 		}
 		if _, err := Raw(e); err == nil {

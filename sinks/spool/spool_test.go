@@ -147,7 +147,7 @@ func put(t testing.TB, s *spool.Spool, entries ...spool.Entry) {
 // payloads are what the sinks of this program would be given of an event.
 func payloads(t testing.TB, e *sinks.Event) string {
 	t.Helper()
-	native, err := payload.Native(e, payload.Include{Attachments: "inline", Raw: "inline", HTML: true})
+	native, err := payload.Native(t.Context(), e, payload.Include{Attachments: "inline", Raw: "inline", HTML: true})
 	if err != nil {
 		t.Fatal(err)
 	}

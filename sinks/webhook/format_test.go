@@ -25,7 +25,7 @@ type stamped struct {
 	fail  bool
 }
 
-func (s *stamped) Encode(*sinks.Event) (payload.Encoded, error) { return s, nil }
+func (s *stamped) Encode(context.Context, *sinks.Event) (payload.Encoded, error) { return s, nil }
 
 func (s *stamped) Request(a payload.Attempt) (payload.Request, error) {
 	if s.fail {

@@ -45,7 +45,7 @@ func (s *Sink) prepare(ctx context.Context, e *sinks.Event) (*delivery, sinks.Ou
 	if err != nil {
 		return nil, s.fail(status.SinkOperator, err.Error()), false
 	}
-	encoded, err := s.config.Format.Encode(e)
+	encoded, err := s.config.Format.Encode(ctx, e)
 	if err != nil {
 		return nil, s.fail(status.LocalError, "the payload can't be made"), false
 	}

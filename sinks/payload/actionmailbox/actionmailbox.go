@@ -7,6 +7,7 @@
 package actionmailbox
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -26,7 +27,7 @@ func New(password string) payload.Format { return format{password} }
 type format struct{ password string }
 
 // Encode implements payload.Format.
-func (f format) Encode(e *sinks.Event) (payload.Encoded, error) {
+func (f format) Encode(_ context.Context, e *sinks.Event) (payload.Encoded, error) {
 	if e == nil || e.Message == nil || e.Data == nil || len(e.Recipients) != 1 {
 		return nil, errors.New("actionmailbox: the event has no message or not one recipient")
 	}

@@ -38,7 +38,7 @@ func TestAResendHasTheSameOctetsWhateverTheTrace(t *testing.T) {
 }
 
 func TestSeveralRecipientsAreAnError(t *testing.T) {
-	if _, err := actionmailbox.New("x").Encode(payloadtest.Event(t, []byte(message), "a@in.example", "b@in.example")); err == nil {
+	if _, err := actionmailbox.New("x").Encode(t.Context(), payloadtest.Event(t, []byte(message), "a@in.example", "b@in.example")); err == nil {
 		t.Error("no error")
 	}
 }

@@ -4,6 +4,7 @@ package cloudevents
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/url"
 	"strings"
@@ -31,11 +32,11 @@ type attributes struct {
 
 // New returns the format.
 func New(inc payload.Include) payload.Format {
-	return payload.FormatFunc(func(e *sinks.Event) (*payload.Body, error) { return encode(e, inc) })
+	return payload.FormatFunc(func(ctx context.Context, e *sinks.Event) (*payload.Body, error) { return encode(ctx, e, inc) })
 }
 
-func encode(e *sinks.Event, inc payload.Include) (*payload.Body, error) {
-	data, err := payload.Native(e, inc)
+func encode(ctx context.Context, e *sinks.Event, inc payload.Include) (*payload.Body, error) {
+	data, err := payload.Native(ctx, e, inc)
 	if err != nil {
 		return nil, err
 	}

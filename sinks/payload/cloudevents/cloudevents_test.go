@@ -32,7 +32,7 @@ func TestTheEnvelopeHoldsTheNativePayload(t *testing.T) {
 			t.Errorf("%s: %s, want %s", key, m[key], want)
 		}
 	}
-	native, err := payload.Native(e, inc)
+	native, err := payload.Native(t.Context(), e, inc)
 	if err != nil {
 		t.Fatal(err)
 	}

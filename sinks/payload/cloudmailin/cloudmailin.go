@@ -6,6 +6,7 @@
 package cloudmailin
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 	"strconv"
@@ -19,12 +20,12 @@ import (
 
 // New returns the JSON format. It is made for one recipient.
 func New(inc payload.Include) payload.Format {
-	return payload.FormatFunc(func(e *sinks.Event) (*payload.Body, error) { return encodeJSON(e, inc) })
+	return payload.FormatFunc(func(_ context.Context, e *sinks.Event) (*payload.Body, error) { return encodeJSON(e, inc) })
 }
 
 // NewMultipart returns the multipart format.
 func NewMultipart(inc payload.Include) payload.Format {
-	return payload.FormatFunc(func(e *sinks.Event) (*payload.Body, error) { return encodeMultipart(e, inc) })
+	return payload.FormatFunc(func(_ context.Context, e *sinks.Event) (*payload.Body, error) { return encodeMultipart(e, inc) })
 }
 
 var errIncomplete = errors.New("cloudmailin: the event has no message or not one recipient")

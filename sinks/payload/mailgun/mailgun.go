@@ -7,6 +7,7 @@
 package mailgun
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -49,7 +50,7 @@ type fields interface {
 }
 
 // Encode implements payload.Format.
-func (f format) Encode(e *sinks.Event) (payload.Encoded, error) {
+func (f format) Encode(_ context.Context, e *sinks.Event) (payload.Encoded, error) {
 	if e == nil || e.Message == nil || e.Data == nil || len(e.Recipients) != 1 {
 		return nil, errors.New("mailgun: the event has no message or not one recipient")
 	}

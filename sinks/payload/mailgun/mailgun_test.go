@@ -98,7 +98,7 @@ func TestFieldsOfAPlainMessage(t *testing.T) {
 }
 
 func TestEachAttemptIsSignedAnewAndOnlyWithAKey(t *testing.T) {
-	encoded, err := parsedForm("key").Encode(payloadtest.Event(t, []byte(plain)))
+	encoded, err := parsedForm("key").Encode(t.Context(), payloadtest.Event(t, []byte(plain)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestEachAttemptIsSignedAnewAndOnlyWithAKey(t *testing.T) {
 
 func TestAMessageWithFilesIsMultipart(t *testing.T) {
 	e := payloadtest.Example(t, "inline-image.eml")
-	encoded, err := parsedForm("key").Encode(e)
+	encoded, err := parsedForm("key").Encode(t.Context(), e)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +158,7 @@ func TestTheRawFormHasTheWholeMessage(t *testing.T) {
 			t.Fatal(err)
 		}
 		e := payloadtest.Event(t, data)
-		encoded, err := mailgun.NewMIME("key").Encode(e)
+		encoded, err := mailgun.NewMIME("key").Encode(t.Context(), e)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -174,7 +174,7 @@ func TestTheRawFormHasTheWholeMessage(t *testing.T) {
 		if got.Get("body-mime") != string(payloadtest.Read(t, raw)) || got.Get("signature") == "" || got.Get("recipient") == "" {
 			t.Errorf("%s: body-mime is not the raw copy, or fields are missing", path)
 		}
-		if p, err := parsedForm("key").Encode(e); err != nil {
+		if p, err := parsedForm("key").Encode(t.Context(), e); err != nil {
 			t.Error(err)
 		} else if r, err := p.Request(payload.Attempt{Time: payloadtest.Now}); err != nil || len(read(t, r, payloadtest.Read(t, r.Body)).Values) < 8 {
 			t.Errorf("%s: %v", path, err)

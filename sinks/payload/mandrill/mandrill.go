@@ -8,6 +8,7 @@
 package mandrill
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha1"
 	"encoding/base64"
@@ -36,7 +37,7 @@ type format struct {
 }
 
 // Encode implements payload.Format.
-func (f format) Encode(e *sinks.Event) (payload.Encoded, error) {
+func (f format) Encode(_ context.Context, e *sinks.Event) (payload.Encoded, error) {
 	if e == nil || e.Message == nil || e.Data == nil || len(e.Recipients) != 1 {
 		return nil, errors.New("mandrill: the event has no message or not one recipient")
 	}

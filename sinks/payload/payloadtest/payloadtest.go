@@ -102,7 +102,7 @@ func examples() string {
 // which are as many as the body said and the same at a second reading.
 func Request(t testing.TB, f payload.Format, e *sinks.Event) (payload.Request, []byte) {
 	t.Helper()
-	encoded, err := f.Encode(e)
+	encoded, err := f.Encode(t.Context(), e)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@
 package postmark
 
 import (
+	"context"
 	"strings"
 
 	"mxhook/inbound/message"
@@ -19,7 +20,7 @@ import (
 // in which octets that are no UTF-8 become U+FFFD, since a JSON string has no other
 // place for them.
 func New(inc payload.Include) payload.Format {
-	return payload.FormatFunc(func(e *sinks.Event) (*payload.Body, error) { return encode(e, inc) })
+	return payload.FormatFunc(func(_ context.Context, e *sinks.Event) (*payload.Body, error) { return encode(e, inc) })
 }
 
 type mailbox struct {

@@ -7,6 +7,7 @@
 package sendgrid
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,7 +24,7 @@ import (
 // New returns the parsed form. key is an ECDSA key of P-256 in PEM, "" for requests
 // without a signature; the error says what is wrong with it and holds nothing of it.
 func New(inc payload.Include, key string) (payload.Format, error) {
-	return newFormat(key, func(e *sinks.Event) (*payload.Body, error) { return parsed(e, inc) })
+	return newFormat(key, func(_ context.Context, e *sinks.Event) (*payload.Body, error) { return parsed(e, inc) })
 }
 
 // NewRaw returns the raw form.
@@ -81,7 +82,7 @@ func (f *form) end() *payload.Body {
 	return f.Body()
 }
 
-func raw(e *sinks.Event) (*payload.Body, error) {
+func raw(_ context.Context, e *sinks.Event) (*payload.Body, error) {
 	f, err := newForm(e)
 	if err != nil {
 		return nil, err

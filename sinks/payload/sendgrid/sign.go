@@ -1,6 +1,7 @@
 package sendgrid
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -49,8 +50,8 @@ type signed struct {
 }
 
 // Encode implements payload.Format.
-func (s signed) Encode(e *sinks.Event) (payload.Encoded, error) {
-	b, err := s.FormatFunc(e)
+func (s signed) Encode(ctx context.Context, e *sinks.Event) (payload.Encoded, error) {
+	b, err := s.FormatFunc(ctx, e)
 	if err != nil {
 		return nil, err
 	}

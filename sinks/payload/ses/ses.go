@@ -8,6 +8,7 @@
 package ses
 
 import (
+	"context"
 	"io"
 	"time"
 	"unicode/utf8"
@@ -79,7 +80,7 @@ type commonHeaders struct {
 	Subject    string   `json:"subject,omitempty"`
 }
 
-func encode(e *sinks.Event) (*payload.Body, error) {
+func encode(_ context.Context, e *sinks.Event) (*payload.Body, error) {
 	raw, err := payload.Raw(e)
 	if err != nil {
 		return nil, err

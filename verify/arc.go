@@ -16,11 +16,7 @@ func (r *run) readARC() {
 	r.bodies = r.chain.Bodies()
 }
 
-func (r *run) fetchARC() {
-	if r.chain != nil {
-		r.chain.FetchNewest(r.inARC, r.resolver)
-	}
-}
+func (r *run) fetchARC() { r.chain.FetchNewest(r.inARC, r.resolver) }
 
 func (r *run) noChain() { r.chain = nil }
 

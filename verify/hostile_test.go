@@ -277,6 +277,34 @@ func TestNoInputIsTooOdd(t *testing.T) {
 	}
 }
 
+// TestTheCacheChangesNothing compares a resolver that must ask for all, one that knows all
+// and one without a cache.
+func TestTheCacheChangesNothing(t *testing.T) {
+	z := zone(t, sealers(t)+"_dmarc.down.example TXT \"v=DMARC1; p=reject\"\n")
+	z.ServFail("down.example")
+	server := dns.NewServer(z)
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer server.Stop(context.Background())
+	content := signed(t)
+	for _, m := range []verify.Message{
+		message(content), message(plain), message("no header"),
+		message(sealed("two.example").Seal(sealed("list.example").Seal(content))),
+		message(strings.Replace(content, "Hello", "Hullo", 1)),
+		message(strings.ReplaceAll(plain, "sender.example", "down.example")),
+		{RemoteIP: netip.MustParseAddr("2001:db8::1"), HELO: "down.example", MailFromLocal: "x", MailFromDomain: "down.example", Content: strings.NewReader(plain), Size: int64(len(plain))},
+	} {
+		want := run(t, z, m)
+		r := dns.New(dns.Config{Servers: []string{server.Addr()}})
+		for _, state := range []string{"cold", "warm"} {
+			if got := run(t, r, m); got.Header != want.Header || got.ReceivedSPF != want.ReceivedSPF || got.FromVerifiedReason != want.FromVerifiedReason {
+				t.Errorf("%s:\n%+v\nwithout a cache\n%+v", state, got, want)
+			}
+		}
+	}
+}
+
 func TestConcurrentMessagesDontMeet(t *testing.T) {
 	v := verify.New(verify.Config{Resolver: zone(t, ""), AuthservID: "mx"})
 	content := signed(t)

@@ -15,7 +15,7 @@ func (v *Verifier) EvaluateSPF(ctx context.Context, m Message) spf.Evaluation {
 	ctx, cancel := context.WithTimeout(ctx, v.config.Timeout)
 	defer cancel()
 	r := &run{Verifier: v, message: m, parent: ctx, contexts: open(ctx), resolver: v.config.Resolver, now: v.config.Now()}
-	r.guard("spf", r.evaluateSPF, func() { r.spf = failed(r.spf) })
+	r.guard("spf", func() { r.evaluateSPF(r.inSPF) }, func() { r.spf = failed(r.spf) })
 	return r.spf
 }
 

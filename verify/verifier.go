@@ -83,8 +83,9 @@ type run struct {
 
 	vouched bool // by the resolver, for the answers that led to the policy
 
-	mu    sync.Mutex
-	fault error
+	started sync.WaitGroup
+	mu      sync.Mutex
+	fault   error
 }
 
 // contexts are those of the methods' look-ups, each with its section of package why.
@@ -115,21 +116,16 @@ func (v *Verifier) Verify(ctx context.Context, m Message) *Results {
 	r.message.RemoteIP = m.RemoteIP.Unmap().WithZone("")
 	r.guard("header", r.readHeader, func() { r.noFrom = "internal error" })
 	r.guard("arc", r.readARC, r.noChain)
-	var wait sync.WaitGroup
-	wait.Go(func() { r.guard("arc", r.fetchARC, r.noChain) })
-	wait.Go(func() { r.guard("spf", r.evaluateSPF, func() { r.spf = failed(r.spf) }) })
-	wait.Go(func() { r.guard("spf helo", r.evaluateHELO, func() { r.helo = failed(r.helo) }) })
-	wait.Go(func() {
-		r.guard("iprev", r.evaluateIPRev, func() { r.iprev = IPRev{Result: authres.TempError, Reason: reasonInternal} })
-	})
-	wait.Go(func() {
-		r.guard("helo", r.evaluateName, func() { r.name.Result, r.name.Reason = authres.TempError, reasonInternal })
-	})
-	wait.Go(func() { r.guard("dmarc", r.discoverPolicy, func() { r.policyErr = dmarc.ErrTemporary }) })
-	wait.Go(func() {
-		r.guard("dkim", r.verifyDKIM, func() { r.dkim = []dkim.Signature{{Result: authres.TempError, Reason: reasonInternal}} })
-	})
-	wait.Wait()
+	if len(r.bodies) > 0 {
+		r.started.Go(func() { r.guard("arc", r.fetchARC, r.noChain) })
+	}
+	r.start(r.inSPF, "spf", r.evaluateSPF, func() { r.spf = failed(r.spf) })
+	r.start(r.inSPFHelo, "spf helo", r.evaluateHELO, func() { r.helo = failed(r.helo) })
+	r.start(r.inIPRev, "iprev", r.evaluateIPRev, func() { r.iprev = IPRev{Result: authres.TempError, Reason: reasonInternal} })
+	r.start(r.inHELO, "helo", r.evaluateName, func() { r.name.Result, r.name.Reason = authres.TempError, reasonInternal })
+	r.start(r.inDMARC, "dmarc", r.discoverPolicy, func() { r.policyErr = dmarc.ErrTemporary })
+	r.guard("dkim", r.verifyDKIM, func() { r.dkim = []dkim.Signature{{Result: authres.TempError, Reason: reasonInternal}} })
+	r.started.Wait()
 	results := &Results{}
 	r.guard("results", func() { r.join(results) }, func() {
 		results.DMARC = DMARC{Result: authres.TempError, Disposition: dmarc.None, Reason: reasonInternal}
@@ -156,6 +152,14 @@ const reasonInternal = "internal error"
 
 func failed(e spf.Evaluation) spf.Evaluation {
 	return spf.Evaluation{Result: authres.TempError, Domain: e.Domain, Reason: reasonInternal}
+}
+
+// start runs one method: here if the resolver remembers all that it asks for, else
+// beside the others. Where all is known, goroutines are the most of its cost.
+func (r *run) start(ctx context.Context, name string, method func(context.Context), recovered func()) {
+	if !dns.FromMemory(ctx, r.resolver, func(ctx context.Context) { r.guard(name, func() { method(ctx) }, recovered) }) {
+		r.started.Go(func() { r.guard(name, func() { method(ctx) }, recovered) })
+	}
 }
 
 // guard runs one method. A panic ends it alone: the message is more than one method,
@@ -200,7 +204,7 @@ func sayUnasked(ctx context.Context, reason string) {
 	why.Say(ctx, "not checked: %s; the client's address says nothing of the sender then", reason)
 }
 
-func (r *run) evaluateSPF() {
+func (r *run) evaluateSPF(ctx context.Context) {
 	m := r.message
 	if m.SPF != nil {
 		r.spf = *m.SPF
@@ -213,21 +217,21 @@ func (r *run) evaluateSPF() {
 	r.spf.Domain, _ = dns.Domain(m.MailFromDomain)
 	if reason := m.unasked(); reason != "" {
 		r.spf.Result, r.spf.Reason = authres.None, reason
-		sayUnasked(r.inSPF, reason)
+		sayUnasked(ctx, reason)
 		return
 	}
-	r.spf = spf.Check(r.inSPF, r.resolver, r.client(), m.MailFromLocal, m.MailFromDomain)
+	r.spf = spf.Check(ctx, r.resolver, r.client(), m.MailFromLocal, m.MailFromDomain)
 }
 
-func (r *run) evaluateHELO() {
+func (r *run) evaluateHELO(ctx context.Context) {
 	m := r.message
 	r.helo.Domain, _ = dns.Domain(m.HELO)
 	if reason := m.unasked(); reason != "" {
 		r.helo.Result, r.helo.Reason = authres.None, reason
-		sayUnasked(r.inSPFHelo, reason)
+		sayUnasked(ctx, reason)
 		return
 	}
-	r.helo = spf.CheckHELO(r.inSPFHelo, r.resolver, r.client())
+	r.helo = spf.CheckHELO(ctx, r.resolver, r.client())
 }
 
 // client is what SPF needs to know of it.
@@ -235,30 +239,30 @@ func (r *run) client() spf.Client {
 	return spf.Client{IP: r.message.RemoteIP, HELO: r.message.HELO, Receiver: r.config.AuthservID, Now: r.now}
 }
 
-func (r *run) evaluateIPRev() {
+func (r *run) evaluateIPRev(ctx context.Context) {
 	if reason := r.message.unasked(); reason != "" {
 		r.iprev.Result, r.iprev.Reason = authres.None, reason
-		sayUnasked(r.inIPRev, reason)
+		sayUnasked(ctx, reason)
 		return
 	}
-	e := iprev.Check(r.inIPRev, r.resolver, r.message.RemoteIP)
+	e := iprev.Check(ctx, r.resolver, r.message.RemoteIP)
 	r.iprev = IPRev{Result: e.Result, Name: e.Name, Reason: e.Reason}
 }
 
-func (r *run) evaluateName() {
+func (r *run) evaluateName(ctx context.Context) {
 	m := r.message
 	if reason := m.unasked(); reason != "" {
 		r.name.Result, r.name.Reason = authres.None, reason
-		sayUnasked(r.inHELO, reason)
+		sayUnasked(ctx, reason)
 		return
 	}
-	e := iprev.CheckName(r.inHELO, r.resolver, m.RemoteIP, m.HELO)
+	e := iprev.CheckName(ctx, r.resolver, m.RemoteIP, m.HELO)
 	r.name = HELO{Result: e.Result, Name: e.Name, Reason: e.Reason}
 }
 
-func (r *run) discoverPolicy() {
+func (r *run) discoverPolicy(ctx context.Context) {
 	if r.from != "" {
-		ctx, seen := dns.Observe(r.inDMARC)
+		ctx, seen := dns.Observe(ctx)
 		r.policy, r.policyErr = dmarc.Discover(ctx, r.resolver, r.from)
 		r.vouched = seen.Authenticated()
 	}

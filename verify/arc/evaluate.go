@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"hash"
-	"io"
 
 	"mxhook/verify/authres"
 	"mxhook/verify/dkim"
@@ -101,15 +100,15 @@ func (c *Chain) digests() [][]byte {
 	var list [][]byte
 	running := sha256.New()
 	for _, s := range c.sets {
-		io.WriteString(running, dkim.Relaxed(*s.results))
-		io.WriteString(running, dkim.Relaxed(*s.message))
+		running.Write(dkim.Relaxed(*s.results))
+		running.Write(dkim.Relaxed(*s.message))
 		own, err := running.(hash.Cloner).Clone()
 		if err != nil {
 			panic("arc: SHA-256 can't be cloned") // it can, where it is not some hardware's
 		}
-		io.WriteString(own, dkim.RelaxedUnsigned(*s.seal))
+		own.Write(dkim.RelaxedUnsigned(*s.seal))
 		list = append(list, own.Sum(nil))
-		io.WriteString(running, dkim.Relaxed(*s.seal))
+		running.Write(dkim.Relaxed(*s.seal))
 	}
 	return list
 }

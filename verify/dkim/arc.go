@@ -1,6 +1,7 @@
 package dkim
 
 import (
+	"bytes"
 	"strings"
 	"time"
 
@@ -61,10 +62,10 @@ func readSeal(s *signature, tags Tags, now time.Time) *problem {
 }
 
 // Relaxed gives a field in relaxed canonical form (RFC 6376 3.4.2), with its CRLF.
-func Relaxed(f Field) string { return relaxedHeader(f.Raw) }
+func Relaxed(f Field) []byte { return relaxedHeader(f.Raw) }
 
 // RelaxedUnsigned is Relaxed of a signature's own field, as that signature covers it:
 // without the value of b= and without the CRLF.
-func RelaxedUnsigned(f Field) string {
-	return strings.TrimSuffix(relaxedHeader(withoutSignature(f.Raw)), "\r\n")
+func RelaxedUnsigned(f Field) []byte {
+	return bytes.TrimSuffix(relaxedHeader(withoutSignature(f.Raw)), lineEnds[:2])
 }

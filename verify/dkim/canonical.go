@@ -9,12 +9,12 @@ import (
 )
 
 // relaxedHeader canonicalizes one field (RFC 6376 3.4.2), with its final CRLF.
-func relaxedHeader(raw string) string {
+func relaxedHeader(raw string) []byte {
 	name, value, ok := strings.Cut(raw, ":")
 	if !ok {
-		return raw
+		return []byte(raw)
 	}
-	b := make([]byte, 0, len(raw))
+	b := make([]byte, 0, len(raw)+2)
 	b = append(b, strings.ToLower(strings.TrimRight(name, fws))...)
 	b = append(b, ':')
 	start, blank := len(b), false
@@ -30,7 +30,7 @@ func relaxedHeader(raw string) string {
 			b = append(b, c)
 		}
 	}
-	return string(append(b, "\r\n"...))
+	return append(b, "\r\n"...)
 }
 
 // bodyHash is the hash of a canonical body, or of its beginning.

@@ -130,7 +130,7 @@ func TestRelaxedHeader(t *testing.T) {
 		"A:\r\n":                  "a:\r\n",
 		"A: \r\n \r\n":            "a:\r\n",
 	} {
-		if got := relaxedHeader(raw); got != want {
+		if got := string(relaxedHeader(raw)); got != want {
 			t.Errorf("%q: %q, want %q", raw, got, want)
 		}
 	}

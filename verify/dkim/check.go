@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -65,49 +66,65 @@ func (c *Check) unsigned() int64 {
 }
 
 // FetchKeys asks for the keys of all checks at the same time, for each key once.
-func FetchKeys(ctx context.Context, r dns.Resolver, checks []*Check) {
-	type name struct{ selector, domain string }
-	wanted := map[name][]*Check{}
-	var names []name // in the order of the checks
-	for _, c := range checks {
-		if c.problem == nil && c.key == nil && c.keyProblem == nil {
-			n := name{c.selector, c.domain}
-			if wanted[n] == nil {
-				names = append(names, n)
-			}
-			wanted[n] = append(wanted[n], c)
-		}
-	}
-	var wait sync.WaitGroup
-	faults := make(chan any, len(wanted))
+func FetchKeys(ctx context.Context, r dns.Resolver, checks []*Check) { fetchKeys(ctx, r, checks)() }
+
+// fetchKeys begins what FetchKeys does: what the resolver remembers is there at once. The
+// function that it gives waits for the rest; a panic on the way is handed to its caller,
+// where it can be caught.
+func fetchKeys(ctx context.Context, r dns.Resolver, checks []*Check) (wait func()) {
+	var asking sync.WaitGroup
 	var said []func()
-	for _, n := range names {
-		list := wanted[n]
-		ctx, release := why.Hold(ctx)
+	keys := byKey(checks)
+	faults := make(chan any, len(keys))
+	for _, list := range keys {
+		fetch := func(ctx context.Context) {
+			ctx, observed := dns.Observe(ctx)
+			key, p := fetchKey(ctx, r, list[0].selector, list[0].domain)
+			for _, c := range list {
+				c.key, c.keyProblem, c.dnssec = key, p, observed.Authenticated()
+			}
+		}
+		if dns.FromMemory(ctx, r, fetch) {
+			continue
+		}
+		held, release := why.Hold(ctx)
 		said = append(said, release)
-		wait.Go(func() {
-			// A panic is handed to the caller's goroutine, where it can be caught.
+		asking.Go(func() {
 			defer func() {
 				if p := recover(); p != nil {
 					faults <- p
 				}
 			}()
-			ctx, observed := dns.Observe(ctx)
-			key, p := fetchKey(ctx, r, n.selector, n.domain)
-			for _, c := range list {
-				c.key, c.keyProblem, c.dnssec = key, p, observed.Authenticated()
-			}
+			fetch(held)
 		})
 	}
-	wait.Wait()
-	for _, release := range said {
-		release()
+	return func() {
+		asking.Wait()
+		for _, release := range said {
+			release()
+		}
+		select {
+		case p := <-faults:
+			panic(p)
+		default:
+		}
 	}
-	select {
-	case p := <-faults:
-		panic(p)
-	default:
+}
+
+// byKey sorts the checks that want a key by it, in their order.
+func byKey(checks []*Check) (keys [][]*Check) {
+	for _, c := range checks {
+		if c.problem != nil || c.key != nil || c.keyProblem != nil {
+			continue
+		}
+		at := slices.IndexFunc(keys, func(k []*Check) bool { return k[0].selector == c.selector && k[0].domain == c.domain })
+		if at < 0 {
+			at = len(keys)
+			keys = append(keys, nil)
+		}
+		keys[at] = append(keys[at], c)
 	}
+	return keys
 }
 
 // unfit is why the signature can't be verified at all.

@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"sync"
 	"time"
 
 	"mxhook/verify/authres"
@@ -114,18 +113,9 @@ func Verify(ctx, lookups context.Context, r dns.Resolver, m Message, now time.Ti
 
 // fetchAndHash asks for the keys of checks while it reads the body for all.
 func fetchAndHash(ctx, lookups context.Context, r dns.Resolver, m Message, checks, others []*Check) {
-	var wait sync.WaitGroup
-	var fault any
-	wait.Go(func() {
-		// A panic is handed to the caller's goroutine, where it can be caught.
-		defer func() { fault = recover() }()
-		FetchKeys(lookups, r, checks)
-	})
+	wait := fetchKeys(lookups, r, checks)
 	hashBody(ctx, m, slices.Concat(checks, others))
-	wait.Wait()
-	if fault != nil {
-		panic(fault)
-	}
+	wait()
 }
 
 func inTesting(reason string) string {

@@ -119,7 +119,7 @@ func parseFields(block []byte) []Field {
 
 // lines gives a block with CRLF at the end of every line.
 func lines(block []byte) string {
-	if n := bytes.Count(block, []byte("\n")); n == bytes.Count(block, []byte("\r\n")) && (len(block) == 0 || bytes.HasSuffix(block, []byte("\n"))) {
+	if plain(block, false) == len(block) && (len(block) == 0 || bytes.HasSuffix(block, []byte("\n"))) {
 		return string(block)
 	}
 	var b strings.Builder

@@ -1,8 +1,8 @@
 package dkim
 
 import (
+	"bytes"
 	"crypto/sha256"
-	"io"
 	"strings"
 )
 
@@ -11,10 +11,14 @@ import (
 // canonical once for all signatures. It is not safe for concurrent use.
 type Picker struct {
 	fields map[string][]pick // by lower-case name
+	raw    []byte            // for fields that are hashed as they are
 }
 
 // pick is a field, and its relaxed form once that was wanted.
-type pick struct{ raw, relaxed string }
+type pick struct {
+	raw     string
+	relaxed []byte
+}
 
 // NewPicker makes one for the header section of a message.
 func NewPicker(header []Field) *Picker {
@@ -30,7 +34,7 @@ func NewPicker(header []Field) *Picker {
 // (RFC 6376 3.7). A name that has no field left adds nothing.
 func (p *Picker) digest(s *signature) []byte {
 	hash := sha256.New()
-	used := map[string]int{}
+	used := make(map[string]int, len(s.headers))
 	itself := strings.ToLower(s.field.Name)
 	for _, name := range s.headers {
 		fields := p.fields[name]
@@ -46,19 +50,21 @@ func (p *Picker) digest(s *signature) []byte {
 		used[name]++
 		field := &fields[len(fields)-1-n]
 		if !s.relaxedHead {
-			io.WriteString(hash, field.raw)
+			p.raw = append(p.raw[:0], field.raw...)
+			hash.Write(p.raw)
 			continue
 		}
-		if field.relaxed == "" {
+		if field.relaxed == nil {
 			field.relaxed = relaxedHeader(field.raw)
 		}
-		io.WriteString(hash, field.relaxed)
+		hash.Write(field.relaxed)
 	}
-	own := withoutSignature(s.field.Raw)
+	raw := withoutSignature(s.field.Raw)
+	own := []byte(raw)
 	if s.relaxedHead {
-		own = relaxedHeader(own)
+		own = relaxedHeader(raw)
 	}
-	io.WriteString(hash, strings.TrimSuffix(own, "\r\n"))
+	hash.Write(bytes.TrimSuffix(own, lineEnds[:2]))
 	return hash.Sum(nil)
 }
 
@@ -66,7 +72,10 @@ func (p *Picker) digest(s *signature) []byte {
 func withoutSignature(raw string) string {
 	at := strings.IndexByte(raw, ':') + 1
 	for at < len(raw) {
-		end := at + strings.IndexByte(raw[at:]+";", ';')
+		end := len(raw)
+		if n := strings.IndexByte(raw[at:], ';'); n >= 0 {
+			end = at + n
+		}
 		name, value, ok := strings.Cut(raw[at:end], "=")
 		if ok && strings.Trim(name, fws) == "b" {
 			from := end - len(value)

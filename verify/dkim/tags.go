@@ -23,7 +23,7 @@ func ParseTags(s string) (Tags, error) {
 	if len(s) > maxTagList {
 		return nil, errTags
 	}
-	tags := Tags{}
+	tags := make(Tags, 16)
 	for item := range strings.SplitSeq(s, ";") {
 		name, value, ok := strings.Cut(item, "=")
 		name = strings.Trim(name, fws)
@@ -72,12 +72,16 @@ func compact(s string) string {
 	if !strings.ContainsAny(s, fws) {
 		return s
 	}
-	return strings.Map(func(r rune) rune {
-		if strings.ContainsRune(fws, r) {
-			return -1
+	var b strings.Builder
+	b.Grow(len(s))
+	for i := range len(s) {
+		switch c := s[i]; c {
+		case ' ', '\t', '\r', '\n':
+		default:
+			b.WriteByte(c)
 		}
-		return r
-	}, s)
+	}
+	return b.String()
 }
 
 // list splits a colon-separated value.

@@ -30,6 +30,9 @@ func (b *budget) spend(ctx context.Context, name string, n int64) error {
 	case b.left.Add(-n) < 0:
 		err = temporary(name, textBudget)
 	default:
+		if m := fromMemory(ctx); m != nil && m.budget == b {
+			m.spent.Add(n)
+		}
 		return nil
 	}
 	unasked(ctx, name, err)

@@ -85,6 +85,11 @@ func (r *Caching) records(ctx context.Context, q question) answer {
 		a.lives(now)
 		return a
 	}
+	if m := fromMemory(ctx); m != nil {
+		r.mu.Unlock()
+		m.missed.Store(true)
+		return answer{err: temporary(q.name, "not in memory"), impossible: true}
+	}
 	f := r.flights[q]
 	if f == nil {
 		f = r.depart(q)

@@ -83,18 +83,7 @@ func (l lookups) LookupMX(ctx context.Context, name string) ([]*net.MX, error) {
 // LookupIPAddr gives the addresses of both families. When one of the two questions
 // stays open the whole is open: half an answer could make an SPF fail.
 func (l lookups) LookupIPAddr(ctx context.Context, name string) ([]net.IPAddr, error) {
-	var six answer
-	var panicked any
-	var wait sync.WaitGroup
-	wait.Go(func() {
-		defer func() { panicked = recover() }() // for the caller, who may catch it
-		six = l.fetch(ctx, name, mdns.TypeAAAA)
-	})
-	four := l.fetch(ctx, name, mdns.TypeA)
-	wait.Wait()
-	if panicked != nil {
-		panic(panicked)
-	}
+	four, six := l.both(ctx, name)
 	tell(ctx, name, mdns.TypeA, &four)
 	tell(ctx, name, mdns.TypeAAAA, &six)
 	for _, err := range []error{four.err, six.err} {
@@ -113,6 +102,25 @@ func (l lookups) LookupIPAddr(ctx context.Context, name string) ([]net.IPAddr, e
 		return nil, four.err
 	}
 	return addrs, nil
+}
+
+// both asks for both families at the same time.
+func (l lookups) both(ctx context.Context, name string) (four, six answer) {
+	if fromMemory(ctx) != nil {
+		return l.fetch(ctx, name, mdns.TypeA), l.fetch(ctx, name, mdns.TypeAAAA)
+	}
+	var panicked any
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		defer func() { panicked = recover() }() // for the caller, who may catch it
+		six = l.fetch(ctx, name, mdns.TypeAAAA)
+	})
+	four = l.fetch(ctx, name, mdns.TypeA)
+	wait.Wait()
+	if panicked != nil {
+		panic(panicked)
+	}
+	return four, six
 }
 
 // LookupNetIP gives the addresses of one family: "ip4" or "ip6".

@@ -2,6 +2,9 @@
 // message with trace fields, and ID.json, the native payload, written last. It says
 // yes only when both, and their names, are on stable storage.
 //
+// It is a payload.Store, too: what the payloads of other sinks name by a URL goes to
+// ID/N, see Store.
+//
 // The same event again replaces the files by rename, so that a reader sees whole
 // files only. Names are made of the event id alone. A file that begins with
 // ".mxhook-" was left by a crash and can be deleted. Writing can't be interrupted,
@@ -17,7 +20,9 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"path/filepath"
 	"regexp"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -29,8 +34,11 @@ import (
 
 // Config says where the files go. Name and Path are needed.
 type Config struct {
-	Name     string
-	Path     string // made with its parents when it isn't there
+	Name string
+	Path string // made with its parents when it isn't there
+	// URL is where Path is served, without a final slash, for what other sinks store here.
+	// Without it URLs are of the scheme file (RFC 8089).
+	URL      string
 	Include  payload.Include
 	Log      *slog.Logger // nil: silent
 	Observer sinks.Observer
@@ -38,8 +46,11 @@ type Config struct {
 
 // Sink writes events into one folder.
 type Sink struct {
-	config Config
-	log    *slog.Logger
+	config   Config
+	absolute string // Path
+	log      *slog.Logger
+	busy     keys
+	swept    atomic.Pointer[time.Time]
 }
 
 // New returns a Sink. It touches no file.
@@ -50,7 +61,11 @@ func New(c Config) (*Sink, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Sink{config: c, log: c.Log.With("sink", c.Name)}, nil
+	absolute, err := filepath.Abs(c.Path)
+	if err != nil {
+		return nil, errors.New("a dir sink's path is relative to a folder that is gone")
+	}
+	return &Sink{config: c, absolute: absolute, log: c.Log.With("sink", c.Name)}, nil
 }
 
 // Name returns the sink's name in the configuration.
@@ -106,24 +121,33 @@ var errPayload = errors.New("dir: the message can't be read")
 
 func (s *Sink) file(name string, body *payload.Body) error {
 	return durable.WriteFile(s.config.Path, name, func(w io.Writer) error {
-		r := &source{ReadCloser: body.Open()}
+		r := body.Open()
 		defer r.Close()
-		n, err := io.Copy(w, r)
-		if r.failed || err == nil && n != body.Size() {
-			return errPayload
-		}
-		return err
+		return copyAll(w, &source{r: r, ctx: context.Background()}, body.Size())
 	})
 }
 
-// source notes that reading failed, to tell it from writing.
+// copyAll writes what r yields, which must be size octets.
+func copyAll(w io.Writer, r *source, size int64) error {
+	n, err := io.Copy(w, r)
+	if r.failed || err == nil && n != size {
+		return errPayload
+	}
+	return err
+}
+
+// source notes that reading failed, to tell it from writing, and ends with ctx.
 type source struct {
-	io.ReadCloser
+	r      io.Reader
+	ctx    context.Context
 	failed bool
 }
 
 func (s *source) Read(p []byte) (int, error) {
-	n, err := s.ReadCloser.Read(p)
+	if err := s.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := s.r.Read(p)
 	s.failed = s.failed || err != nil && err != io.EOF
 	return n, err
 }
@@ -132,6 +156,8 @@ func (s *source) Read(p []byte) (int, error) {
 // soon, from a folder that only the operator can put right.
 func (s *Sink) failed(err error) sinks.Outcome {
 	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return s.outcome(status.BudgetExceeded, 1, "the budget ended before all was written")
 	case errors.Is(err, errPayload):
 		return s.outcome(status.LocalError, 1, "the message can't be read")
 	case durable.IsStorage(err):

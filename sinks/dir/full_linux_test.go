@@ -2,6 +2,7 @@ package dir_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -10,8 +11,9 @@ import (
 	"mxhook/sinks/sinktest"
 )
 
-// TestAFullDisk needs the right to mount a small file system, which CI has.
-func TestAFullDisk(t *testing.T) {
+// small mounts a file system of 64 KiB, which needs a right that CI has.
+func small(t *testing.T) string {
+	t.Helper()
 	path := t.TempDir()
 	if err := syscall.Mount("tmpfs", path, "tmpfs", 0, "size=64k"); err != nil {
 		t.Skipf("no right to mount a tmpfs: %v", err)
@@ -21,6 +23,37 @@ func TestAFullDisk(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	return path
+}
+
+func readOnly(t *testing.T, path string) {
+	t.Helper()
+	if err := syscall.Mount("", path, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAFullStore(t *testing.T) {
+	path := small(t)
+	s := newSink(t, path, nil)
+	e := sinktest.NewEvent(10)
+	_, err := s.Store(t.Context(), e, contentOf("1", strings.Repeat("x", 200<<10)))
+	if status.ConditionOf(err) != status.NoStorage || !strings.HasPrefix(status.ReplyOf(err).String(), "452 4.3.1") {
+		t.Errorf("%v", err)
+	}
+	if names := list(t, path); len(tree(t, path)) != 0 || slices.Contains(names, e.ID) {
+		t.Errorf("left over: %v, %v", names, tree(t, path))
+	}
+	mustStore(t, s, e, contentOf("1", "what fits"))
+	readOnly(t, path)
+	if _, err := s.Store(t.Context(), e, contentOf("2", "x")); status.ConditionOf(err) != status.NoStorage {
+		t.Errorf("read-only: %v", err)
+	}
+	mustStore(t, s, e, contentOf("1", "what fits")) // it is there
+}
+
+func TestAFullDisk(t *testing.T) {
+	path := small(t)
 	s := newSink(t, path, nil)
 	o := s.Deliver(context.Background(), sinktest.NewEvent(200<<10))
 	if status.ConditionOf(o.Err) != status.NoStorage || !strings.HasPrefix(status.ReplyOf(o.Err).String(), "452 4.3.1") || o.Detail != "no space left on device" {
@@ -32,9 +65,7 @@ func TestAFullDisk(t *testing.T) {
 	if o := s.Deliver(context.Background(), sinktest.NewEvent(100)); o.Err != nil {
 		t.Errorf("what fits is refused afterwards: %v", o.Err)
 	}
-	if err := syscall.Mount("", path, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
-		t.Fatal(err)
-	}
+	readOnly(t, path)
 	if o := s.Deliver(context.Background(), sinktest.NewEvent(100)); status.ConditionOf(o.Err) != status.NoStorage {
 		t.Errorf("read-only: %+v", o)
 	}

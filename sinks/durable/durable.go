@@ -8,6 +8,7 @@
 package durable
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -28,10 +29,24 @@ var ErrLocked = errors.New("in use by another process")
 // but what was there before, unless the folder's own fsync failed, where the new
 // file stands under its name but may be gone after a crash.
 func WriteFile(dir, name string, write func(io.Writer) error) error {
-	if name == "" || name == "." || name == ".." || strings.ContainsRune(name, filepath.Separator) {
-		return &fs.PathError{Op: "create", Path: name, Err: fs.ErrInvalid}
+	return File{Dir: dir, Name: name}.Write(write)
+}
+
+// File is a file to be written as WriteFile does it. Dir and Name are needed.
+type File struct {
+	Dir, Name string
+	// Temp is the folder of the temporary file, on the same file system; default Dir. With
+	// another one Dir need not be there before write has returned.
+	Temp string
+	Perm fs.FileMode // default 0600; the umask has no say
+}
+
+// Write makes the file of what write writes, see WriteFile.
+func (t File) Write(write func(io.Writer) error) error {
+	if t.Name == "" || t.Name == "." || t.Name == ".." || strings.ContainsRune(t.Name, filepath.Separator) {
+		return &fs.PathError{Op: "create", Path: t.Name, Err: fs.ErrInvalid}
 	}
-	f, err := os.CreateTemp(dir, tempPrefix+"*.tmp")
+	f, err := os.CreateTemp(cmp.Or(t.Temp, t.Dir), tempPrefix+"*.tmp")
 	if err != nil {
 		return err
 	}
@@ -41,23 +56,28 @@ func WriteFile(dir, name string, write func(io.Writer) error) error {
 			os.Remove(f.Name())
 		}
 	}()
-	if err := fill(f, write); err != nil {
+	if err := fill(f, t.Perm, write); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), filepath.Join(dir, name)); err != nil {
+	if err := os.Rename(f.Name(), filepath.Join(t.Dir, t.Name)); err != nil {
 		return err
 	}
 	named = true
-	return SyncDir(dir)
+	return SyncDir(t.Dir)
 }
 
-// fill writes, syncs and closes f.
-func fill(f *os.File, write func(io.Writer) error) (err error) {
+// fill writes, syncs and closes f, whose mode is 0600 unless perm says another.
+func fill(f *os.File, perm fs.FileMode, write func(io.Writer) error) (err error) {
 	defer func() {
 		if closeErr := f.Close(); err == nil {
 			err = closeErr
 		}
 	}()
+	if perm != 0 {
+		if err := f.Chmod(perm); err != nil {
+			return err
+		}
+	}
 	if err := write(f); err != nil {
 		return err
 	}

@@ -26,7 +26,8 @@ const (
 
 // Native returns the payload mxhook.v1 of e. Its fields are documented in Schema
 // and README.md. The Body reads e's Message and Data, so it lives as long as they.
-// The error says what e lacks or what inc asks for that isn't available.
+// What inc wants to be stored is stored before it returns, until ctx ends. The error
+// says what e lacks or what inc asks for that can't be had, or is a *StoreError.
 func Native(ctx context.Context, e *sinks.Event, inc Include) (*Body, error) {
 	if err := inc.check(); err != nil {
 		return nil, err
@@ -34,10 +35,14 @@ func Native(ctx context.Context, e *sinks.Event, inc Include) (*Body, error) {
 	if err := complete(e); err != nil {
 		return nil, err
 	}
+	links, err := inc.Store(ctx, e)
+	if err != nil {
+		return nil, err
+	}
 	// The streams must be collected in the order in which they stand in the JSON.
 	var d JSON
-	m := messageOf(&d, e.Message, inc)
-	raw := rawOf(&d, e.Data, inc)
+	m := messageOf(&d, e.Message, inc, links.Attachments)
+	raw := rawOf(&d, e.Data, inc, links.Raw)
 	results := e.Results
 	if results == nil {
 		results = &verify.Results{}
@@ -104,7 +109,7 @@ func ipOf(a netip.Addr) string {
 	return a.Unmap().WithZone("").String()
 }
 
-func messageOf(d *JSON, m *message.Message, inc Include) content {
+func messageOf(d *JSON, m *message.Message, inc Include, links []string) content {
 	c := content{
 		MessageID:    m.MessageID,
 		Date:         dateOf(m.Date),
@@ -146,6 +151,9 @@ func messageOf(d *JSON, m *message.Message, inc Include) content {
 	}
 	for i := range m.Attachments {
 		c.Attachments = append(c.Attachments, attachmentOf(d, &m.Attachments[i], inc))
+		if links != nil {
+			c.Attachments[i].URL = &links[i]
+		}
 	}
 	for _, x := range m.Defects {
 		c.Defects = append(c.Defects, defect{Part: x.Part, Code: x.Code, Text: x.Text})
@@ -163,7 +171,7 @@ func attachmentOf(d *JSON, a *message.Attachment, inc Include) attachment {
 		Size:        a.Size,
 		SHA256:      hex.EncodeToString(a.SHA256[:]),
 	}
-	if inc.Attachments != "metadata" {
+	if inc.Attachments == "" || inc.Attachments == "inline" {
 		out.Content = d.stream(contentOf(a))
 	}
 	return out
@@ -190,11 +198,14 @@ func dispositionOf(s string) string {
 	return "attachment"
 }
 
-func rawOf(d *JSON, data *inbound.MailData, inc Include) rawFacts {
+func rawOf(d *JSON, data *inbound.MailData, inc Include, link string) rawFacts {
 	sum := data.SHA256()
 	r := rawFacts{Size: data.Size(), SHA256: hex.EncodeToString(sum[:])}
 	if inc.Raw == "inline" {
 		r.Content = d.stream(base64Of(func() io.Reader { return data.Open() }, data.Size()))
+	}
+	if link != "" {
+		r.URL = &link
 	}
 	return r
 }

@@ -182,9 +182,9 @@ func TestIncludeSaysWhatIsCarried(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotBuiltIsRefused(t *testing.T) {
-	for _, inc := range []Include{{Attachments: "store:archive"}, {Raw: "store:archive"}, {Raw: "metadata"}, {Attachments: "none"}} {
-		if _, err := Native(t.Context(), bareEvent(), inc); err == nil || !strings.Contains(err.Error(), "not available in this version") {
+func TestAnIncludeThatCantBeServedIsRefused(t *testing.T) {
+	for _, inc := range []Include{{Attachments: Stored}, {Raw: Stored}, {Attachments: "store:archive"}, {Raw: "metadata"}, {Attachments: "none"}} {
+		if _, err := Native(t.Context(), bareEvent(), inc); err == nil || !strings.Contains(err.Error(), "without a store") {
 			t.Errorf("%+v: %v", inc, err)
 		}
 	}

@@ -7,8 +7,8 @@
 // once; attachments, the raw message and long texts are encoded when they are
 // read. Another format is another function that returns a *Body.
 //
-// Native and Raw return an error only for an Event that is incomplete and for an
-// Include that this version can't serve, never for what a message holds. Reading a
+// Native and Raw return an error only for an Event that is incomplete, for an Include
+// that can't be served and for a Store that failed, never for what a message holds. Reading a
 // Body fails when its source does: a file that can't be read, MailData that was
 // released, an attachment that yields other than its Size octets. A Body is safe
 // for concurrent use; each reader from Open belongs to one goroutine.
@@ -19,6 +19,7 @@ package payload
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"mxhook/sinks"
 )
@@ -26,27 +27,32 @@ import (
 // Include says which of the large parts the native payload carries. The zero value
 // has attachments inline, no raw message and no html.
 type Include struct {
-	// Attachments is "inline" (content as base64) or "metadata" (content null);
-	// "" is "inline".
+	// Attachments is "inline" (content as base64), "metadata" (content null) or Stored
+	// (content null, and url says where it is); "" is "inline".
 	Attachments string
-	// Raw is "none" or "inline" (the message as received, as base64); "" is "none".
+	// Raw is "none", "inline" (the message as received, as base64) or Stored; "" is "none".
 	Raw string
+	// AttachmentStore and RawStore keep what is Stored, and are nil otherwise.
+	AttachmentStore, RawStore Store
 	// HTML carries the html text. Without it html is "", and text is what it is
 	// with it, also where it was made of the html.
 	HTML bool
 }
 
-// check refuses what the payload can't carry yet, such as "store:SINK".
+// Stored is the value of Include that has a Store keep the content.
+const Stored = "store"
+
+// check refuses what no payload can carry.
 func (inc Include) check() error {
-	switch inc.Attachments {
-	case "", "inline", "metadata":
+	switch {
+	case inc.Attachments == Stored && inc.AttachmentStore != nil, slices.Contains([]string{"", "inline", "metadata"}, inc.Attachments):
 	default:
-		return fmt.Errorf("payload: attachments %q: not available in this version", inc.Attachments)
+		return fmt.Errorf("payload: attachments %q: unknown, or without a store", inc.Attachments)
 	}
-	switch inc.Raw {
-	case "", "none", "inline":
+	switch {
+	case inc.Raw == Stored && inc.RawStore != nil, slices.Contains([]string{"", "none", "inline"}, inc.Raw):
 	default:
-		return fmt.Errorf("payload: raw %q: not available in this version", inc.Raw)
+		return fmt.Errorf("payload: raw %q: unknown, or without a store", inc.Raw)
 	}
 	return nil
 }

@@ -36,7 +36,21 @@ func (s *Sink) fail(c *status.Condition, detail string) sinks.Outcome {
 	return sinks.Outcome{Err: c.Wrap(s.op(), errors.New(detail)), Detail: detail}
 }
 
-// prepare makes what all attempts share: the URL and the payload.
+// unmade is the outcome of an event that has no payload. It is the failure of the store
+// where that is the reason, and always temporary: nobody has refused the message.
+func (s *Sink) unmade(err error) sinks.Outcome {
+	var store *payload.StoreError
+	if !errors.As(err, &store) {
+		return s.fail(status.LocalError, "the payload can't be made")
+	}
+	c := status.ConditionOf(err)
+	if c.Class() != status.Temporary {
+		c = status.LocalError
+	}
+	return s.fail(c, store.Error())
+}
+
+// prepare makes what all attempts share: the URL and the payload, with what it stores.
 func (s *Sink) prepare(ctx context.Context, e *sinks.Event) (*delivery, sinks.Outcome, bool) {
 	if len(e.Recipients) == 0 || s.config.FanOut == sinks.FanOutRecipient && len(e.Recipients) != 1 {
 		return nil, s.fail(status.LocalError, "the event has the wrong number of recipients"), false
@@ -47,7 +61,7 @@ func (s *Sink) prepare(ctx context.Context, e *sinks.Event) (*delivery, sinks.Ou
 	}
 	encoded, err := s.config.Format.Encode(ctx, e)
 	if err != nil {
-		return nil, s.fail(status.LocalError, "the payload can't be made"), false
+		return nil, s.unmade(err), false
 	}
 	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, u.String(), nil)
 	if err != nil {

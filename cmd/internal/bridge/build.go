@@ -1,9 +1,7 @@
 package bridge
 
 import (
-	"cmp"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -16,12 +14,8 @@ import (
 	"mxhook/sinks"
 	"mxhook/sinks/circuit"
 	"mxhook/sinks/delivery"
-	"mxhook/sinks/dir"
 	"mxhook/sinks/ledger"
-	"mxhook/sinks/payload"
-	"mxhook/sinks/payload/formats"
 	"mxhook/sinks/spool"
-	"mxhook/sinks/webhook"
 	"mxhook/verify"
 	"mxhook/verify/dns"
 )
@@ -65,19 +59,14 @@ func (b *Bridge) build(c *config.Config) (*parts, error) {
 	p := &parts{
 		examiner: examiner{hostname: c.Hostname, verifier: newVerifier(c, b.options), relays: c.Verify.TrustedRelays, sealers: len(c.Verify.TrustedARCSealers) > 0, verified: b.metrics.Verified},
 		table:    table, reject: c.Verify.Reject, lookups: c.Verify.Timeout, metrics: b.metrics, circuits: b.circuits, ledger: book, spool: sp, budget: c.Delivery.Budget,
-		sinks: map[string]sinks.Sink{},
 		delivery: delivery.Config{
 			Budget: c.Delivery.Budget, Log: b.log, Observer: b.metrics, Dead: sp.Bury, Spool: sp.Put,
 			Ledger: book, Suppressed: b.metrics.Suppressed,
 		},
 	}
 	p.deliverer = delivery.New(p.delivery)
-	for _, sc := range c.Sinks {
-		s, err := b.buildSink(sc)
-		if err != nil {
-			return nil, err
-		}
-		p.sinks[sc.Name] = s
+	if p.sinks, err = b.buildSinks(c.Sinks); err != nil {
+		return nil, err
 	}
 	if p.accepts, err = b.buildAccepts(c); err != nil {
 		return nil, err
@@ -89,60 +78,6 @@ func (b *Bridge) build(c *config.Config) (*parts, error) {
 	b.countFromZero(c)
 	b.configureCircuits(c)
 	return p, nil
-}
-
-// buildSink makes one sink.
-func (b *Bridge) buildSink(c config.Sink) (sinks.Sink, error) {
-	switch c.Type {
-	case "webhook":
-		return b.buildWebhook(c.Name, c.Webhook)
-	case "dir":
-		return dir.New(dir.Config{
-			Name: c.Name, Path: c.Dir.Path, Log: b.log, Observer: b.metrics,
-			Include: payload.Include{Attachments: "inline", Raw: "none", HTML: true},
-		})
-	}
-	return nil, fmt.Errorf("sink %q: type %q is not available in this version", c.Name, c.Type)
-}
-
-func (b *Bridge) buildWebhook(name string, c *config.Webhook) (sinks.Sink, error) {
-	tlsConfig, err := clientTLS(c.TLS)
-	if err != nil {
-		return nil, fmt.Errorf("sink %q: %w", name, err)
-	}
-	kind, _ := formats.Find(c.Format)
-	options := formats.Options{Include: payload.Include{Attachments: c.Include.Attachments, Raw: c.Include.Raw, HTML: c.Include.HTML}}
-	if kind.Secret != formats.StandardWebhooks && len(c.Secrets) > 0 {
-		options.Secret = string(c.Secrets[0])
-	}
-	format, err := formats.New(c.Format, options)
-	if err != nil {
-		return nil, fmt.Errorf("sink %q: %w", name, err)
-	}
-	wc := webhook.Config{
-		Name: name, URL: string(c.URL), Format: format, Headers: map[string]string{},
-		Timeout: c.Timeout, Attempts: c.Attempts, Concurrency: c.Concurrency, FanOut: sinks.FanOut(c.FanOut),
-		RejectOn: c.RejectOn, TLS: tlsConfig, Version: cmp.Or(b.options.Version, "devel"), Log: b.log,
-		Observer: b.circuits.Observe(b.metrics),
-	}
-	for header, value := range c.Headers {
-		wc.Headers[header] = string(value)
-	}
-	for _, s := range c.Secrets {
-		if kind.Secret != formats.StandardWebhooks {
-			break
-		}
-		key, err := webhook.ParseSecret(string(s))
-		if err != nil {
-			return nil, fmt.Errorf("sink %q: secret: %w", name, err)
-		}
-		wc.Secrets = append(wc.Secrets, key)
-	}
-	s, err := webhook.New(wc)
-	if err != nil {
-		return nil, err
-	}
-	return b.circuits.Guard(s), nil
 }
 
 func newVerifier(c *config.Config, o Options) *verify.Verifier {

@@ -159,8 +159,8 @@ type Accept struct {
 
 // Include says what a payload carries.
 type Include struct {
-	Attachments string // "inline" or "metadata"
-	Raw         string // "none" or "inline"
+	Attachments string // "inline", "metadata" or "store:" and the name of a sink that can store
+	Raw         string // "none", "inline" or "store:" and the name of a sink that can store
 	HTML        bool
 }
 
@@ -174,4 +174,5 @@ type ClientTLS struct {
 // Dir is a sink of type dir.
 type Dir struct {
 	Path string
+	URL  string // where Path is served, without a final slash; "" is nowhere
 }

@@ -16,6 +16,7 @@ type decoder struct {
 	env      func(string) (string, bool)
 	host     func() (string, error)
 	problems []Problem
+	stores   []storeUse // the sinks that others store in
 	hidden   []hidden
 }
 

@@ -127,8 +127,8 @@ var keys = []key{
 	{section: "webhook", name: "proxy", kind: kindText, only: []string{""}, text: "an HTTP proxy; the environment's are not used"},
 	{section: "webhook", name: "tls", kind: kindMapping},
 
-	{section: "webhook.include", name: "attachments", kind: kindText, byDefault: "inline", only: []string{"inline", "metadata"}, text: "inline, metadata or store:SINK"},
-	{section: "webhook.include", name: "raw", kind: kindText, byDefault: "none", only: []string{"none", "inline"}, text: "none, inline or store:SINK"},
+	{section: "webhook.include", name: "attachments", kind: kindText, byDefault: "inline", text: "`inline`, `metadata`, or `store:SINK`: kept by the dir sink of that name, with a url in the payload"},
+	{section: "webhook.include", name: "raw", kind: kindText, byDefault: "none", text: "`none`, `inline` or `store:SINK`"},
 	{section: "webhook.include", name: "html", kind: kindBool, byDefault: "true"},
 
 	{section: "webhook.circuit", name: "failures", kind: kindNumber, byDefault: "5", max: 10_000, text: "attempts in a row that find the sink unreachable open it; 0 switches it off"},
@@ -159,6 +159,7 @@ var keys = []key{
 
 	{section: "dir", name: "type", kind: kindEnum, values: sinkTypes, only: availableSinks, text: "dir"},
 	{section: "dir", name: "path", kind: kindText, text: "needed; ID.eml and ID.json go there"},
+	{section: "dir", name: "url", kind: kindText, text: "where a web server of yours serves path, for what other sinks store here; default file:// and the path"},
 	{section: "dir", name: "maildir", kind: kindBool, byDefault: "false", only: []string{"false"}},
 
 	{section: "routes[]", name: "name", kind: kindText, text: "default: its number"},

@@ -49,6 +49,7 @@ func (d *decoder) sinks(top *section, delivery Delivery) *sinkSet {
 		}
 		set.list = append(set.list, sink)
 	}
+	d.checkStores(set)
 	return set
 }
 
@@ -102,7 +103,7 @@ func (d *decoder) sink(p pair, delivery Delivery, top *section) (Sink, bool) {
 		if !s.has("path") {
 			d.fault(p.place, "%s: path is missing; add path: ./mail", what)
 		}
-		sink.Dir = &Dir{Path: d.path(s, "path")}
+		sink.Dir = &Dir{Path: d.path(s, "path"), URL: d.storeURL(s)}
 	}
 	return sink, !faulty(d.problems[before:])
 }
@@ -159,11 +160,6 @@ func (d *decoder) webhook(s *section, delivery Delivery, top *section) *Webhook 
 			showDuration(int64(w.Timeout)), showDuration(int64(delivery.Budget)))
 	}
 	return w
-}
-
-func (d *decoder) include(s *section) Include {
-	i := d.sub(s, "include")
-	return Include{Attachments: i.text("attachments"), Raw: i.text("raw"), HTML: i.flag("html")}
 }
 
 func (d *decoder) circuit(s *section) Circuit {

@@ -44,7 +44,10 @@ type Kind struct {
 	BasicAuth bool
 	// JSON says that the payload is JSON.
 	JSON bool
-	make func(Options) (payload.Format, error)
+	// AttachmentURL and RawURL say that the payload has a place for where an attachment
+	// or the message is stored.
+	AttachmentURL, RawURL bool
+	make                  func(Options) (payload.Format, error)
 }
 
 // Options are what a sink wants of its format.
@@ -57,9 +60,9 @@ type Options struct {
 // kinds are all of them, the native one first.
 func kinds() []Kind {
 	return []Kind{
-		{Name: "mxhook", JSON: true, make: func(o Options) (payload.Format, error) { return payload.NativeFormat(o.Include), nil }},
+		{Name: "mxhook", JSON: true, AttachmentURL: true, RawURL: true, make: func(o Options) (payload.Format, error) { return payload.NativeFormat(o.Include), nil }},
 		{Name: "raw", make: func(Options) (payload.Format, error) { return payload.RawFormat(), nil }},
-		{Name: "cloudevents", JSON: true, make: func(o Options) (payload.Format, error) { return cloudevents.New(o.Include), nil }},
+		{Name: "cloudevents", JSON: true, AttachmentURL: true, RawURL: true, make: func(o Options) (payload.Format, error) { return cloudevents.New(o.Include), nil }},
 		{Name: "ses", BasicAuth: true, JSON: true, make: func(Options) (payload.Format, error) { return ses.New(), nil }},
 		{Name: "action-mailbox", Secret: Key, OneRecipient: true, BasicAuth: true, make: func(o Options) (payload.Format, error) { return actionmailbox.New(o.Secret), nil }},
 		{Name: "postmark", OneRecipient: true, BasicAuth: true, JSON: true, make: func(o Options) (payload.Format, error) { return postmark.New(o.Include), nil }},
@@ -98,6 +101,9 @@ func New(name string, o Options) (payload.Format, error) {
 	k, ok := Find(name)
 	if !ok {
 		return nil, fmt.Errorf("unknown format %q", name)
+	}
+	if o.Include.Attachments == payload.Stored && !k.AttachmentURL || o.Include.Raw == payload.Stored && !k.RawURL {
+		return nil, fmt.Errorf("format %s has no place for a URL", name)
 	}
 	f, err := k.make(o)
 	if err != nil {

@@ -1,0 +1,118 @@
+package bridge
+
+import (
+	"cmp"
+	"fmt"
+
+	"mxhook/cmd/internal/config"
+	"mxhook/sinks"
+	"mxhook/sinks/dir"
+	"mxhook/sinks/payload"
+	"mxhook/sinks/payload/formats"
+	"mxhook/sinks/webhook"
+)
+
+// buildSinks makes all sinks, those that others store in first.
+func (b *Bridge) buildSinks(list []config.Sink) (map[string]sinks.Sink, error) {
+	made := map[string]sinks.Sink{}
+	for _, webhooks := range []bool{false, true} {
+		for _, c := range list {
+			if (c.Webhook != nil) != webhooks {
+				continue
+			}
+			s, err := b.buildSink(c, made)
+			if err != nil {
+				return nil, err
+			}
+			made[c.Name] = s
+		}
+	}
+	return made, nil
+}
+
+// buildSink makes one sink.
+func (b *Bridge) buildSink(c config.Sink, stores map[string]sinks.Sink) (sinks.Sink, error) {
+	switch c.Type {
+	case "webhook":
+		return b.buildWebhook(c.Name, c.Webhook, stores)
+	case "dir":
+		return dir.New(dir.Config{
+			Name: c.Name, Path: c.Dir.Path, URL: c.Dir.URL, Log: b.log, Observer: b.metrics,
+			Include: dirInclude(),
+		})
+	}
+	return nil, fmt.Errorf("sink %q: type %q is not available in this version", c.Name, c.Type)
+}
+
+// dirInclude is what a dir sink's own payloads carry.
+func dirInclude() payload.Include {
+	return payload.Include{Attachments: "inline", Raw: "none", HTML: true}
+}
+
+func (b *Bridge) buildWebhook(name string, c *config.Webhook, stores map[string]sinks.Sink) (sinks.Sink, error) {
+	tlsConfig, err := clientTLS(c.TLS)
+	if err != nil {
+		return nil, fmt.Errorf("sink %q: %w", name, err)
+	}
+	kind, _ := formats.Find(c.Format)
+	format, err := formatOf(c, func(name string) (payload.Store, bool) {
+		s, ok := stores[name].(payload.Store)
+		return s, ok
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sink %q: %w", name, err)
+	}
+	wc := webhook.Config{
+		Name: name, URL: string(c.URL), Format: format, Headers: map[string]string{},
+		Timeout: c.Timeout, Attempts: c.Attempts, Concurrency: c.Concurrency, FanOut: sinks.FanOut(c.FanOut),
+		RejectOn: c.RejectOn, TLS: tlsConfig, Version: cmp.Or(b.options.Version, "devel"), Log: b.log,
+		Observer: b.circuits.Observe(b.metrics),
+	}
+	for header, value := range c.Headers {
+		wc.Headers[header] = string(value)
+	}
+	for _, s := range c.Secrets {
+		if kind.Secret != formats.StandardWebhooks {
+			break
+		}
+		key, err := webhook.ParseSecret(string(s))
+		if err != nil {
+			return nil, fmt.Errorf("sink %q: secret: %w", name, err)
+		}
+		wc.Secrets = append(wc.Secrets, key)
+	}
+	s, err := webhook.New(wc)
+	if err != nil {
+		return nil, err
+	}
+	return b.circuits.Guard(s), nil
+}
+
+// formatOf makes the format of a webhook's payloads, with the stores that it names.
+func formatOf(c *config.Webhook, store func(name string) (payload.Store, bool)) (payload.Format, error) {
+	kind, _ := formats.Find(c.Format)
+	o := formats.Options{Include: payload.Include{Attachments: c.Include.Attachments, Raw: c.Include.Raw, HTML: c.Include.HTML}}
+	if kind.Secret != formats.StandardWebhooks && len(c.Secrets) > 0 {
+		o.Secret = string(c.Secrets[0])
+	}
+	if err := storeNamed(&o.Include.Attachments, &o.Include.AttachmentStore, store); err != nil {
+		return nil, err
+	}
+	if err := storeNamed(&o.Include.Raw, &o.Include.RawStore, store); err != nil {
+		return nil, err
+	}
+	return formats.New(c.Format, o)
+}
+
+// storeNamed finds the store that a value of include names.
+func storeNamed(value *string, s *payload.Store, store func(name string) (payload.Store, bool)) error {
+	name, ok := config.StoreIn(*value)
+	if !ok {
+		return nil
+	}
+	if *s, ok = store(name); !ok {
+		return fmt.Errorf("sink %q can't store", name)
+	}
+	*value = payload.Stored
+	return nil
+}

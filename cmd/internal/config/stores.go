@@ -1,0 +1,114 @@
+package config
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"mxhook/sinks/payload/formats"
+)
+
+// storeTypes are the types of sinks that others can store in.
+var storeTypes = []string{"dir"}
+
+// storeUse is a place that names a sink to store in.
+type storeUse struct {
+	what string // in problems
+	name string
+	scalar
+}
+
+// StoreIn returns the name of the sink that a value of Include stores in; ok is false
+// where it stores nothing.
+func StoreIn(value string) (name string, ok bool) { return strings.CutPrefix(value, "store:") }
+
+// include reads what a payload carries, and notes the sinks that it stores in.
+func (d *decoder) include(s *section) Include {
+	i := d.sub(s, "include")
+	kind, _ := formats.Find(s.text("format"))
+	return Include{
+		Attachments: d.included(i, "attachments", []string{"inline", "metadata"}, kind, func(k formats.Kind) bool { return k.AttachmentURL }),
+		Raw:         d.included(i, "raw", []string{"none", "inline"}, kind, func(k formats.Kind) bool { return k.RawURL }),
+		HTML:        i.flag("html"),
+	}
+}
+
+// included reads one of the values. can tells which formats have a place for its URL.
+func (d *decoder) included(i *section, key string, values []string, kind formats.Kind, can func(formats.Kind) bool) string {
+	text := i.text(key)
+	v, given := i.single[key]
+	what := i.key(key)
+	name, stores := StoreIn(text)
+	switch {
+	case !given || slices.Contains(values, text):
+	case !stores || name == "":
+		d.fault(v.place, "%s must be %s, or store: and the name of a sink that can store", what, strings.Join(values, ", "))
+	case kind.Name != "" && !can(kind):
+		d.fault(v.place, "%s: format %s has no place for a URL; use %s, or one of the formats %s", what, kind.Name, strings.Join(values, " or "), strings.Join(formatsThat(can), ", "))
+		d.stores = append(d.stores, storeUse{what, name, v})
+	default:
+		d.stores = append(d.stores, storeUse{what, name, v})
+	}
+	return text
+}
+
+func formatsThat(can func(formats.Kind) bool) (names []string) {
+	for _, name := range formats.Names() {
+		if k, _ := formats.Find(name); can(k) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// checkStores wants the sinks that others store in to be such as can.
+func (d *decoder) checkStores(set *sinkSet) {
+	var able []string
+	for _, name := range set.names {
+		if slices.Contains(storeTypes, set.byName[name].Type) {
+			able = append(able, name)
+		}
+	}
+	use := "add one of type " + strings.Join(storeTypes, " or ")
+	if len(able) > 0 {
+		use = "sinks that can store: " + strings.Join(able, ", ")
+	}
+	for _, u := range d.stores {
+		set.used[u.name] = true
+		sink := set.byName[u.name]
+		switch {
+		case !slices.Contains(set.names, u.name):
+			d.fault(u.place, "%s: sink %s is not defined; %s", u.what, quote(u.name), use)
+		case !slices.Contains(availableSinks, sink.Type): // it has a fault of its own
+		case !slices.Contains(able, u.name):
+			d.fault(u.place, "%s: sink %s is of type %s, which can't store; %s", u.what, quote(u.name), sink.Type, use)
+		}
+	}
+}
+
+// storeURL reads where a folder is served. The keys of what is stored follow its path.
+func (d *decoder) storeURL(s *section) string {
+	v, given := s.single["url"]
+	if !given {
+		return ""
+	}
+	u, err := url.Parse(v.text)
+	why := ""
+	switch {
+	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
+		why = "must be written https://HOST[:PORT]/PATH"
+	case u.User != nil:
+		why = "has a user, whom each payload would tell; remove it"
+	case strings.ContainsAny(v.text, "?#{}") || strings.ContainsFunc(v.text, func(r rune) bool { return r <= ' ' || r == 0x7f }):
+		why = "has a query, a fragment, braces or blanks; only /ID/N is put after it"
+	}
+	if why != "" {
+		d.hide(v.text, redacted)
+		d.fault(v.place, "%s: url %s", s.what, why)
+		return ""
+	}
+	if u.Scheme == "http" && !isLoopback(u.Hostname()) {
+		d.warn(v.place, "%s: url is http:// beyond loopback, so that mail goes in clear; use https://", s.what)
+	}
+	return strings.TrimRight(v.text, "/")
+}

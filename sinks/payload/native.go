@@ -29,9 +29,6 @@ const (
 // What inc wants to be stored is stored before it returns, until ctx ends. The error
 // says what e lacks or what inc asks for that can't be had, or is a *StoreError.
 func Native(ctx context.Context, e *sinks.Event, inc Include) (*Body, error) {
-	if err := inc.check(); err != nil {
-		return nil, err
-	}
 	if err := complete(e); err != nil {
 		return nil, err
 	}

@@ -54,8 +54,12 @@ func (e *StoreError) Error() string { return "store " + e.Store + ": " + e.Err.E
 // Unwrap implements errors.Unwrap.
 func (e *StoreError) Unwrap() error { return e.Err }
 
-// Store stores what inc wants to be stored. The error is a *StoreError.
+// Store stores what inc wants to be stored. The error is a *StoreError, or says that inc
+// names no store.
 func (inc Include) Store(ctx context.Context, e *sinks.Event) (links Links, err error) {
+	if err := inc.check(); err != nil {
+		return Links{}, err
+	}
 	if inc.Attachments == Stored {
 		links.Attachments = make([]string, len(e.Message.Attachments))
 		for i := range e.Message.Attachments {

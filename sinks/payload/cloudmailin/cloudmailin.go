@@ -20,12 +20,12 @@ import (
 
 // New returns the JSON format. It is made for one recipient.
 func New(inc payload.Include) payload.Format {
-	return payload.FormatFunc(func(_ context.Context, e *sinks.Event) (*payload.Body, error) { return encodeJSON(e, inc) })
+	return payload.FormatFunc(func(ctx context.Context, e *sinks.Event) (*payload.Body, error) { return encodeJSON(ctx, e, inc) })
 }
 
 // NewMultipart returns the multipart format.
 func NewMultipart(inc payload.Include) payload.Format {
-	return payload.FormatFunc(func(_ context.Context, e *sinks.Event) (*payload.Body, error) { return encodeMultipart(e, inc) })
+	return payload.FormatFunc(func(ctx context.Context, e *sinks.Event) (*payload.Body, error) { return encodeMultipart(ctx, e, inc) })
 }
 
 var errIncomplete = errors.New("cloudmailin: the event has no message or not one recipient")
@@ -37,9 +37,13 @@ func complete(e *sinks.Event) bool {
 // reply is what the writer added, as far as that is known.
 func reply(m *message.Message) string { return "" }
 
-func encodeJSON(e *sinks.Event, inc payload.Include) (*payload.Body, error) {
+func encodeJSON(ctx context.Context, e *sinks.Event, inc payload.Include) (*payload.Body, error) {
 	if !complete(e) {
 		return nil, errIncomplete
+	}
+	links, err := inc.Store(ctx, e)
+	if err != nil {
+		return nil, err
 	}
 	var j payload.JSON
 	m := e.Message
@@ -54,7 +58,7 @@ func encodeJSON(e *sinks.Event, inc payload.Include) (*payload.Body, error) {
 	for i := range m.Attachments {
 		a := &m.Attachments[i]
 		f := payload.Object{}
-		if inc.Attachments != "metadata" {
+		if inc.Attachments != "metadata" && links.Attachments == nil {
 			f.Set("content", j.Attachment(a))
 		}
 		f.Set("file_name", a.Filename)
@@ -63,6 +67,9 @@ func encodeJSON(e *sinks.Event, inc payload.Include) (*payload.Body, error) {
 		f.Set("disposition", disposition(a))
 		if a.ContentID != "" {
 			f.Set("content_id", a.ContentID)
+		}
+		if links.Attachments != nil {
+			f.Set("url", links.Attachments[i])
 		}
 		files = append(files, f)
 	}

@@ -1,6 +1,7 @@
 package cloudmailin
 
 import (
+	"context"
 	"strconv"
 	"strings"
 
@@ -8,9 +9,13 @@ import (
 	"mxhook/sinks/payload"
 )
 
-func encodeMultipart(e *sinks.Event, inc payload.Include) (*payload.Body, error) {
+func encodeMultipart(ctx context.Context, e *sinks.Event, inc payload.Include) (*payload.Body, error) {
 	if !complete(e) {
 		return nil, errIncomplete
+	}
+	links, err := inc.Store(ctx, e)
+	if err != nil {
+		return nil, err
 	}
 	m := payload.NewMultipart(e)
 	field := func(name, value string) { m.Field(name, strings.ToValidUTF8(value, "\uFFFD")) }
@@ -25,11 +30,14 @@ func encodeMultipart(e *sinks.Event, inc payload.Include) (*payload.Body, error)
 	flatten("envelope", envelope(e), field)
 	for i := range e.Message.Attachments {
 		a, at := &e.Message.Attachments[i], "attachments["+strconv.Itoa(i)+"]"
-		if inc.Attachments == "metadata" {
+		if inc.Attachments == "metadata" || links.Attachments != nil {
 			field(at+"[file_name]", a.Filename)
 			field(at+"[content_type]", a.ContentType)
 			field(at+"[size]", strconv.FormatInt(a.Size, 10))
 			field(at+"[disposition]", disposition(a))
+			if links.Attachments != nil {
+				field(at+"[url]", links.Attachments[i])
+			}
 			continue
 		}
 		filename := a.Filename

@@ -68,10 +68,10 @@ func kinds() []Kind {
 		{Name: "postmark", OneRecipient: true, BasicAuth: true, JSON: true, make: func(o Options) (payload.Format, error) { return postmark.New(o.Include), nil }},
 		{Name: "sendgrid", Secret: PEM, make: func(o Options) (payload.Format, error) { return sendgrid.New(o.Include, o.Secret) }},
 		{Name: "sendgrid-raw", Secret: PEM, make: func(o Options) (payload.Format, error) { return sendgrid.NewRaw(o.Secret) }},
-		{Name: "mailgun", Secret: Key, OneRecipient: true, make: func(o Options) (payload.Format, error) { return mailgun.New(o.Include, o.Secret), nil }},
+		{Name: "mailgun", Secret: Key, OneRecipient: true, AttachmentURL: true, make: func(o Options) (payload.Format, error) { return mailgun.New(o.Include, o.Secret), nil }},
 		{Name: "mailgun-mime", Secret: Key, OneRecipient: true, make: func(o Options) (payload.Format, error) { return mailgun.NewMIME(o.Secret), nil }},
-		{Name: "cloudmailin", OneRecipient: true, BasicAuth: true, JSON: true, make: func(o Options) (payload.Format, error) { return cloudmailin.New(o.Include), nil }},
-		{Name: "cloudmailin-multipart", OneRecipient: true, BasicAuth: true, make: func(o Options) (payload.Format, error) { return cloudmailin.NewMultipart(o.Include), nil }},
+		{Name: "cloudmailin", OneRecipient: true, BasicAuth: true, JSON: true, AttachmentURL: true, make: func(o Options) (payload.Format, error) { return cloudmailin.New(o.Include), nil }},
+		{Name: "cloudmailin-multipart", OneRecipient: true, BasicAuth: true, AttachmentURL: true, make: func(o Options) (payload.Format, error) { return cloudmailin.NewMultipart(o.Include), nil }},
 		{Name: "mandrill", Secret: Key, OneRecipient: true, make: func(o Options) (payload.Format, error) { return mandrill.New(o.Include, o.Secret), nil }},
 	}
 }

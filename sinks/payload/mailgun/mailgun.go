@@ -23,11 +23,12 @@ import (
 	"mxhook/verify/authres"
 )
 
-// New returns the parsed form. It is made for one recipient. Without a key there is no
+// New returns the parsed form: with stored attachments that of store(notify), else that of
+// forward(). It is made for one recipient. Without a key there is no
 // timestamp, token and signature.
 func New(inc payload.Include, key string) payload.Format {
-	return format{key: key, write: func(f fields, e *sinks.Event) error { return parsed(f, e, inc) }, file: func(e *sinks.Event) bool {
-		return len(e.Message.Attachments) > 0 && inc.Attachments != "metadata"
+	return format{key: key, include: inc, write: func(f fields, e *sinks.Event, links []string) error { return parsed(f, e, inc, links) }, file: func(e *sinks.Event) bool {
+		return len(e.Message.Attachments) > 0 && inc.Attachments != "metadata" && inc.Attachments != payload.Stored
 	}}
 }
 
@@ -37,9 +38,10 @@ func NewMIME(key string) payload.Format {
 }
 
 type format struct {
-	key   string
-	write func(f fields, e *sinks.Event) error
-	file  func(e *sinks.Event) bool // the form has files, so that it is multipart
+	key     string
+	include payload.Include
+	write   func(f fields, e *sinks.Event, links []string) error
+	file    func(e *sinks.Event) bool // the form has files, so that it is multipart
 }
 
 // fields is a form of either kind.
@@ -50,16 +52,21 @@ type fields interface {
 }
 
 // Encode implements payload.Format.
-func (f format) Encode(_ context.Context, e *sinks.Event) (payload.Encoded, error) {
+func (f format) Encode(ctx context.Context, e *sinks.Event) (payload.Encoded, error) {
 	if e == nil || e.Message == nil || e.Data == nil || len(e.Recipients) != 1 {
 		return nil, errors.New("mailgun: the event has no message or not one recipient")
 	}
-	return encoded{f, e}, nil
+	links, err := f.include.Store(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	return encoded{f, e, links.Attachments}, nil
 }
 
 type encoded struct {
 	format
 	event *sinks.Event
+	links []string // where the attachments are, nil when they are not stored
 }
 
 // Request implements payload.Encoded.
@@ -80,7 +87,7 @@ func (x encoded) fill(f fields, now time.Time) error {
 	f.add("sender", e.Mail.ReversePath.String())
 	f.add("from", payload.First(payload.Header(e), "From"))
 	f.add("subject", e.Message.Subject)
-	if err := x.write(f, e); err != nil {
+	if err := x.write(f, e, x.links); err != nil {
 		return err
 	}
 	all := headers(e)
@@ -111,7 +118,7 @@ func newToken() string {
 	return hex.EncodeToString(p[:])
 }
 
-func raw(f fields, e *sinks.Event) error {
+func raw(f fields, e *sinks.Event, _ []string) error {
 	b, err := payload.Raw(e)
 	if err != nil {
 		return err
@@ -119,7 +126,7 @@ func raw(f fields, e *sinks.Event) error {
 	return f.source("body-mime", payload.BodySource(b))
 }
 
-func parsed(f fields, e *sinks.Event, inc payload.Include) error {
+func parsed(f fields, e *sinks.Event, inc payload.Include, links []string) error {
 	m := e.Message
 	if m.Text != "" || m.HTML != "" || len(m.Attachments) == 0 {
 		f.add("body-plain", m.Text)
@@ -128,6 +135,10 @@ func parsed(f fields, e *sinks.Event, inc payload.Include) error {
 		f.add("body-html", m.HTML)
 	}
 	if inc.Attachments == "metadata" || len(m.Attachments) == 0 {
+		return nil
+	}
+	if links != nil {
+		stored(f, e, links)
 		return nil
 	}
 	f.add("attachment-count", strconv.Itoa(len(m.Attachments)))
@@ -147,6 +158,30 @@ func parsed(f fields, e *sinks.Event, inc payload.Include) error {
 		f.add("content-id-map", jsonText(ids))
 	}
 	return nil
+}
+
+// stored adds what the form of store(notify) has in place of the files. It has no
+// message-url, since there is no Messages API behind it.
+func stored(f fields, e *sinks.Event, links []string) {
+	type attachment struct {
+		URL         string `json:"url"`
+		ContentType string `json:"content-type"`
+		Name        string `json:"name"`
+		Size        int64  `json:"size"`
+	}
+	list, ids := []attachment{}, payload.Object{}
+	for i := range e.Message.Attachments {
+		a := &e.Message.Attachments[i]
+		list = append(list, attachment{links[i], a.ContentType, a.Filename, a.Size})
+		if id := "<" + a.ContentID + ">"; a.ContentID != "" && ids.Get(id) == nil {
+			ids.Set(id, links[i])
+		}
+	}
+	f.add("domain", e.Recipients[0].Path.Domain)
+	f.add("attachments", jsonText(list))
+	if len(ids) > 0 {
+		f.add("content-id-map", jsonText(ids))
+	}
 }
 
 // headers are the message's fields with Mailgun's own.

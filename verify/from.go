@@ -14,6 +14,9 @@ const maxFrom = 64 << 10
 // author gives the domain of the one RFC5322.From author, or why there is none. It
 // errs on the side of none: what two readers may read in two ways has no author.
 func author(header []dkim.Field) (domain, problem string) {
+	if endIsUnclear(header) {
+		return "", "a line in the header section is no field, so that readers may take it for the beginning of the body"
+	}
 	var from *dkim.Field
 	for i := range header {
 		if !header[i].Is("From") {
@@ -43,6 +46,36 @@ func author(header []dkim.Field) (domain, problem string) {
 		return "", "the From field's domain is no domain name"
 	}
 	return domain, ""
+}
+
+// endIsUnclear reports whether a reader may take a line of the header section for the
+// body, as package message does: who puts such a line before a signed message would have
+// a text of his own read as what was signed. A single line between two fields is damage
+// to every reader.
+func endIsUnclear(header []dkim.Field) bool {
+	damaged := false // the line before is no field
+	for _, f := range header {
+		switch {
+		case isFieldName(f.Name):
+			damaged = false
+		case damaged, strings.Count(f.Raw, "\n") > 1, strings.Trim(f.Raw, "\r\n") == "", strings.HasPrefix(f.Raw, "--"):
+			return true
+		default:
+			damaged = true
+		}
+	}
+	return damaged
+}
+
+// isFieldName reports whether a name is one of RFC 5322 2.2. ReadHeader takes others too,
+// since a signature may cover them.
+func isFieldName(name string) bool {
+	for i := range len(name) {
+		if name[i] <= ' ' || name[i] >= 0x7f {
+			return false
+		}
+	}
+	return name != ""
 }
 
 func isASCII(s string) bool {

@@ -7,6 +7,41 @@ import (
 	"mxhook/verify/dkim"
 )
 
+// TestALineThatMayBeginTheBodyHasNoAuthor: where readers differ about the end of the
+// header section, they differ about the text that a signature proves.
+func TestALineThatMayBeginTheBodyHasNoAuthor(t *testing.T) {
+	const from = "From: ann@a.example\r\n"
+	for _, c := range []struct {
+		rule, header string
+		clear        bool
+	}{
+		{"no such line", "To: x\r\n" + from, true},
+		{"one line before the first field", "Pay now\r\n" + from, true},
+		{"one line between fields", from + "Pay now\r\nTo: x\r\n", true},
+		{"two, each between fields", "a\r\nTo: x\r\nb\r\n" + from, true},
+		{"an mbox line", "From ann Sun\r\n" + from, true},
+		{"a line and a fold", "Pay now\r\n please\r\n" + from, false},
+		{"folds before the first field", " Pay\r\n now\r\n" + from, false},
+		{"two lines", "Pay\r\nnow\r\n" + from, false},
+		{"two lines after a field", "To: x\r\nPay\r\nnow\r\n" + from, false},
+		{"the last line", from + "Pay now\r\n", false},
+		{"a colon after a fold", "Pay\r\n : now\r\n" + from, false},
+		{"a line of a CR", "To: x\r\n\r\r\n" + from, false},
+		{"a delimiter", "To: x\r\n--b\r\n" + from, false},
+		{"names with control characters", "Pa\x00y: x\r\nn\x01ow: y\r\n" + from, false},
+		{"8-bit names", "P\u00e4y: x\r\n now\r\n" + from, false},
+		{"no name", ": x\r\n y\r\n" + from, false},
+	} {
+		header, _, err := dkim.ReadHeader(strings.NewReader(c.header+"\r\n"), int64(len(c.header)+2))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if domain, problem := author(header); (domain == "a.example") != c.clear || (problem == "") != c.clear {
+			t.Errorf("%s: %q, %q", c.rule, domain, problem)
+		}
+	}
+}
+
 func TestAuthor(t *testing.T) {
 	for _, c := range []struct {
 		rule, header, domain, problem string

@@ -22,7 +22,11 @@ func (p *parser) attach(root *part, parts []*part, large map[*part]bool) {
 	}
 	p.msg.Attachments = make([]Attachment, 0, len(parts))
 	for _, pt := range parts {
-		p.msg.Attachments = append(p.msg.Attachments, p.attachment(pt))
+		a := p.attachment(pt)
+		if pt.isTNEF(&a) && p.openTNEF(pt) {
+			continue
+		}
+		p.msg.Attachments = append(p.msg.Attachments, a)
 	}
 }
 
@@ -118,12 +122,17 @@ func (p *parser) innerName(b []byte) string {
 			break
 		}
 	}
-	name = strings.Map(func(r rune) rune {
+	return emlName(name)
+}
+
+// emlName makes a file name of a subject.
+func emlName(subject string) string {
+	name := strings.Map(func(r rune) rune {
 		if strings.ContainsRune(`/\:*?"<>|`, r) || r == '\t' {
 			return '_'
 		}
 		return r
-	}, name)
+	}, subject)
 	if len(name) > 100 {
 		name = strings.ToValidUTF8(name[:100], "")
 	}

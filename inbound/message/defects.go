@@ -44,6 +44,8 @@ const (
 	DefectHTMLLimit      = "limit-html-to-text"
 	DefectReport         = "report-malformed"
 	DefectCalendar       = "calendar-malformed"
+	DefectTNEF           = "tnef-malformed"
+	DefectTNEFLimit      = "limit-tnef"
 	DefectReportLimit    = "limit-report"
 	DefectCalendarLimit  = "limit-calendar"
 	DefectLimit          = "limit-defects"
@@ -101,6 +103,8 @@ func DefectCodes() []DefectCode {
 		{DefectHTMLLimit, "HTML longer than the limit; only its beginning became text"},
 		{DefectReport, "a delivery status or feedback report without the fields that it must have; what could be read is listed"},
 		{DefectCalendar, "a calendar that is not as RFC 5545 wants it; what could be read is listed"},
+		{DefectTNEF, "a winmail.dat that can't be opened, or not to its end; it is listed itself, after what could be read"},
+		{DefectTNEFLimit, "a winmail.dat with more files, embedded messages or text than the limit; it is listed itself, after what was read"},
 		{DefectReportLimit, "a report or calendar longer than the limit; only its beginning was read"},
 		{DefectCalendarLimit, "more calendar entries than the limit; the rest is not listed"},
 		{DefectLimit, "more defects than the limit; the rest is not listed"},

@@ -239,11 +239,15 @@ func (p *parser) filename(pt *part) string {
 	if name == "" {
 		name = pt.params.get("name")
 	}
-	name = strings.TrimSpace(p.decodeWords(name, pt.num))
+	return p.fitName(strings.TrimSpace(p.decodeWords(name, pt.num)), pt.num)
+}
+
+// fitName cuts a file name that is too long, before its extension.
+func (p *parser) fitName(name, num string) string {
 	if len(name) <= p.lim.Filename {
 		return name
 	}
-	p.defect(pt.num, DefectFilenameLimit, "the file name is longer than the limit")
+	p.defect(num, DefectFilenameLimit, "the file name is longer than the limit")
 	ext := path.Ext(name)
 	if len(ext) > 16 || len(ext) >= p.lim.Filename {
 		ext = ""

@@ -20,6 +20,8 @@ type parser struct {
 	dec                decoder
 	texts              map[*part]string
 	textLeft, htmlLeft int64
+	tnefLeft           int  // octets of bodies that may still be taken out of TNEF
+	tnefFiles          int  // files that may still be
 	nested             bool // the message stands within one that is being parsed
 }
 
@@ -28,6 +30,7 @@ func newParser(r io.ReaderAt, size int64, opts Options) *parser {
 	return &parser{
 		r: r, size: size, opts: opts, lim: lim, msg: new(Message),
 		textLeft: int64(lim.Text), htmlLeft: int64(lim.Text),
+		tnefLeft: lim.Text, tnefFiles: lim.Parts,
 	}
 }
 

@@ -205,6 +205,9 @@ func (p *parser) textOf(pt *part, large map[*part]bool) string {
 	if wide {
 		text = string(newlines([]byte(text)))
 	}
+	if flowed, delSp := pt.flowed(); flowed {
+		text = unflow(text, delSp)
+	}
 	if p.texts == nil {
 		p.texts = make(map[*part]string)
 	}

@@ -126,12 +126,13 @@ func decodeCharset(b []byte, name string) (text, defect string) {
 }
 
 // bodyText returns the text of a text part whose transfer encoding is undone.
-// What declares no charset and is not UTF-8 is guessed: HTML from its meta element,
+// What declares no charset, or US-ASCII, and is not UTF-8 is guessed: HTML from its meta element,
 // text from a sample of its octets.
 func (p *parser) bodyText(b []byte, charsetName, num string, html bool) string {
-	if kind, _ := lookupCharset(charsetName); kind == charsetNone && !utf8.Valid(b) {
+	kind, _ := lookupCharset(charsetName)
+	if (kind == charsetNone || kind == charsetASCII) && !utf8.Valid(b) {
 		charsetName = guessCharset(b, html)
-		p.defect(num, DefectCharsetGuessed, "no charset is declared; read as "+charsetName)
+		p.defect(num, DefectCharsetGuessed, "no charset is declared, or US-ASCII; read as "+charsetName)
 	}
 	text, defect := decodeCharset(b, charsetName)
 	if defect != "" {

@@ -173,6 +173,13 @@ func (p *parser) decodeWords(s, num string) string {
 			flush()
 		}
 		runCharset = w.charset
+		if w.enc == 'q' && !isASCII(w.text) {
+			flush()
+			run = []byte{}
+			out.WriteString(p.decodeRaw(w, num))
+			i, literal = w.next, w.next
+			continue
+		}
 		b, good := w.bytes()
 		if !good {
 			p.defect(num, DefectEncodedWord, "damaged encoding")
@@ -186,6 +193,30 @@ func (p *parser) decodeWords(s, num string) string {
 	flush()
 	out.WriteString(s[literal:])
 	return neutral(out.String())
+}
+
+// decodeRaw decodes a word in Q encoding with characters that should have been
+// encoded. They have been made UTF-8 together with the field, whatever the word's charset.
+func (p *parser) decodeRaw(w word, num string) string {
+	p.defect(num, DefectEncodedWord, "octets that are not encoded")
+	var out strings.Builder
+	for s := w.text; s != ""; {
+		n := strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
+		if n < 0 {
+			n = len(s)
+		}
+		b, _ := decodeQ(s[:n])
+		text, _ := decodeCharset(b, w.charset)
+		out.WriteString(text)
+		s = s[n:]
+		n = strings.IndexFunc(s, func(r rune) bool { return r < utf8.RuneSelf })
+		if n < 0 {
+			n = len(s)
+		}
+		out.WriteString(s[:n])
+		s = s[n:]
+	}
+	return out.String()
 }
 
 // bytes undoes the word's encoding.

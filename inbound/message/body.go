@@ -2,6 +2,7 @@ package message
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 )
 
@@ -17,12 +18,16 @@ type lists struct{ text, html *[]*part }
 
 func (b *body) structure(kids []*part, multi string, inAlternative bool, to lists) {
 	textBefore, htmlBefore := to.len()
+	root := 0
+	if multi == "multipart/related" {
+		root = relatedRoot(kids)
+	}
 	for i, p := range kids {
 		if p.multi {
 			b.structure(p.kids, p.media, inAlternative || p.media == "multipart/alternative", to)
 			continue
 		}
-		if !p.isText() || p.disp == "attachment" || i > 0 && (multi == "multipart/related" || p.named()) {
+		if !p.isText() || p.disp == "attachment" || i != root && (multi == "multipart/related" || p.named()) {
 			b.attachments = append(b.attachments, p)
 			continue
 		}
@@ -46,6 +51,23 @@ func (b *body) structure(kids []*part, multi string, inAlternative bool, to list
 	if htmlNow == htmlBefore && textNow != textBefore {
 		*to.html = append(*to.html, (*to.text)[textBefore:]...)
 	}
+}
+
+// relatedRoot returns which part of a multipart/related is the one that the others
+// belong to (RFC 2387 3): that which start names, else the first; but the first of the
+// declared type where the first of all is of another.
+func relatedRoot(kids []*part) int {
+	if len(kids) == 0 || kids[0].parent == nil {
+		return 0
+	}
+	params := kids[0].parent.params
+	if start := strings.Trim(params.get("start"), "<> "); start != "" {
+		if i := slices.IndexFunc(kids, func(p *part) bool { return p.cid == start }); i >= 0 {
+			return i
+		}
+	}
+	kind := strings.ToLower(strings.TrimSpace(params.get("type")))
+	return max(0, slices.IndexFunc(kids, func(p *part) bool { return p.media == kind }))
 }
 
 func (l lists) len() (text, html int) {

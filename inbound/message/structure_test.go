@@ -244,3 +244,23 @@ func TestBase64IsCarriedOnlyWhereItIsClean(t *testing.T) {
 		t.Error("octets that only look like base64")
 	}
 }
+
+// RFC 2387 3: start names the root; some senders put it last and say its type.
+func TestRootOfRelatedParts(t *testing.T) {
+	image := "--b\r\nContent-Type: image/png; name=a.png\r\nContent-ID: <i>\r\n\r\nx\r\n"
+	note := "--b\r\nContent-Type: text/html\r\nContent-ID: <n>\r\n\r\n<p>note\r\n"
+	page := "--b\r\nContent-Type: text/html; name=page.html\r\nContent-ID: <p>\r\n\r\n<p>page\r\n"
+	for _, x := range []struct{ params, parts, want string }{
+		{"", page + image + note, "<p>page"},
+		{"; start=\"<p>\"", note + image + page, "<p>page"},
+		{"; start=\"<gone>\"", note + page, "<p>note"},
+		{"; type=\"text/html\"", image + page + note, "<p>page"},
+		{"; type=\"text/xml\"", note + page, "<p>note"},
+		{"", image + page, ""},
+	} {
+		m := parse(t, "From: a@b.example\r\nContent-Type: multipart/related; boundary=b"+x.params+"\r\n\r\n"+x.parts+"--b--\r\n")
+		if m.HTML != x.want {
+			t.Errorf("%s: %q", x.params, m.HTML)
+		}
+	}
+}

@@ -31,7 +31,7 @@ var replyExamples = map[string][2]string{
 	"apple-mail-ru":         {"Да, новая лампа работает."},
 	"yahoo-pl":              {"Tak, nowa lampa działa."},
 	"yandex-html-only-ru":   {"Да, новая лампа работает.", "--\nBob"},
-	"thunderbird-sv":        {"Ja, den nya lampan \nfungerar."},
+	"thunderbird-sv":        {"Ja, den nya lampan fungerar."},
 	"thunderbird-bottom-de": {"Ja, sie geht. Danke!", "-- \nBob Example\nBeispiel GmbH"},
 	"between-en":            {"Hello Ann,\n\n> Hello Bob,\n>\n> did the new lamp arrive?\n\nIt did.\n\n> Does it work?\n\nIt does.", "-- \nBob"},
 	"samsung-en":            {"The new lamp works.", "Sent from my Galaxy"},

@@ -3,9 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/netip"
 	"strings"
 	"time"
@@ -27,6 +25,7 @@ func runInspect(ctx context.Context, t *terminal, args []string) int {
 	in := inspection{f: f}
 	in.file = f.config()
 	format := f.String("format", "mxhook", "the payload's format `NAME`: "+strings.Join(formats.Names(), ", "))
+	f.StringVar(&in.sink, "sink", "", "what the sink `NAME` of --config is sent, in its format and with its include; nothing is stored")
 	f.StringVar(&in.from, "from", "", "the reverse-path `ADDR`, \"\" for the null reverse-path; by default the From field's")
 	in.rcpts = f.repeated("rcpt", "a forward-path `ADDR`, repeatable; by default those of To and Cc")
 	f.StringVar(&in.ip, "ip", "127.0.0.1", "the client's `ADDR`")
@@ -40,9 +39,13 @@ func runInspect(ctx context.Context, t *terminal, args []string) int {
 	if !ok {
 		return status
 	}
-	kind, known := formats.Find(*format)
+	var known bool
+	in.kind, known = formats.Find(*format)
 	if !known {
 		return f.fail("format %q is unknown; these are: %s", *format, strings.Join(formats.Names(), ", "))
+	}
+	if in.sink != "" && (*in.file == "" || f.given("format")) {
+		return f.fail("--sink names a sink of --config, which has its own format")
 	}
 	content, err := readMessage(t, files[0])
 	if err != nil {
@@ -55,7 +58,7 @@ func runInspect(ctx context.Context, t *terminal, args []string) int {
 	}
 	events, err := in.events(ctx, content)
 	for _, e := range events {
-		if err := printPayload(ctx, t.stdout, e, kind); err != nil {
+		if err := printPayload(ctx, t.stdout, e, in.kind, in.format); err != nil {
 			return f.fail("%v", err)
 		}
 	}
@@ -82,8 +85,10 @@ type inspection struct {
 	rcpts              *[]string
 	from, ip, helo     string
 	hostname, resolver string
-	time               string
+	time, sink         string
 	verify, why        bool
+	kind               formats.Kind // of --format, and then of the sink
+	format             payload.Format
 	circumstances      string // what was looked at, for --why
 	status             int    // exitProblem once a recipient was refused
 }
@@ -93,6 +98,9 @@ type inspection struct {
 func (in *inspection) events(ctx context.Context, content []byte) ([]*sinks.Event, error) {
 	c, err := in.config()
 	if err != nil {
+		return nil, err
+	}
+	if err := in.choose(c); err != nil {
 		return nil, err
 	}
 	ip, err := netip.ParseAddr(in.ip)
@@ -116,7 +124,7 @@ func (in *inspection) events(ctx context.Context, content []byte) ([]*sinks.Even
 	reversePath, rcpts := in.envelope(content, c.Hostname)
 	in.circumstances = in.about(reversePath, ip, o, c)
 	return bridge.Inspect(ctx, c, o, bridge.Inspection{
-		Unrouted: *in.file == "",
+		Sink: in.sink, Unrouted: *in.file == "",
 		Refused: func(p inbound.Path, reply string) {
 			in.status = in.f.fail("recipient <%s> is refused: %s", p, reply)
 		},
@@ -199,37 +207,4 @@ func isUTF8(reversePath inbound.Path, rcpts []inbound.Path) bool {
 		}
 	}
 	return false
-}
-
-// printPayload writes the payload; JSON is indented for the reader.
-func printPayload(ctx context.Context, w io.Writer, e *sinks.Event, kind formats.Kind) error {
-	format, err := formats.New(kind.Name, formats.Options{Include: payload.Include{Attachments: "inline", Raw: "none", HTML: true}})
-	if err != nil {
-		return err
-	}
-	encoded, err := format.Encode(ctx, e)
-	if err != nil {
-		return err
-	}
-	request, err := encoded.Request(payload.Attempt{Time: time.Now()})
-	if err != nil {
-		return err
-	}
-	r := request.Body.Open()
-	defer r.Close()
-	if !kind.JSON {
-		_, err = io.Copy(w, r)
-		return err
-	}
-	compact, err := io.ReadAll(r)
-	if err != nil {
-		return err
-	}
-	var indented bytes.Buffer
-	if err := json.Indent(&indented, compact, "", "  "); err != nil {
-		return err
-	}
-	indented.WriteByte('\n')
-	_, err = indented.WriteTo(w)
-	return err
 }

@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
@@ -95,6 +96,8 @@ type Inspection struct {
 	Recipients []inbound.Path
 	Data       *inbound.MailData
 	Verify     bool // do the look-ups of verification
+	// Sink wants the events of that sink alone, as its fan_out has them; "" is all.
+	Sink string
 	// Unrouted takes every recipient as it is, for the first route, unasked.
 	Unrouted bool
 	// Refused is told of each recipient that no route takes, at RCPT or after the data.
@@ -126,7 +129,12 @@ func Inspect(ctx context.Context, c *config.Config, o Options, in Inspection) ([
 		if g.rule.Discard {
 			continue
 		}
-		events = append(events, m.Event(g.rule.Name, g.recipients))
+		for _, recipients := range in.events(c, g.rule, g.recipients) {
+			events = append(events, m.Event(g.rule.Name, recipients))
+		}
+	}
+	if in.Sink != "" && len(events) == 0 {
+		return nil, fmt.Errorf("no recipient of this message goes to sink %q", in.Sink)
 	}
 	return events, nil
 }

@@ -256,8 +256,11 @@ func TestCircuitOfCandidates(t *testing.T) {
 hostname: mx.in.example
 sinks:
   stuck: {type: webhook, url: "%URL%", attempts: 1, circuit: {failures: 2, open: 1h}}
+  other: {type: webhook, url: "%URL%", attempts: 1, circuit: {failures: 2, open: 1h}}
   good: {type: webhook, url: "%GOOD%", attempts: 1}
 routes:
+  - {recipient: "apart@in.example", when: {from_verified: true}, deliver: [stuck]}
+  - {recipient: ["apart@in.example", "y@in.example"], deliver: [other]}
   - {recipient: "one@in.example", when: {from_verified: true}, deliver: [stuck]}
   - {recipient: ["one@in.example", "all@in.example"], when: {from_verified: false}, deliver: [good]}
   - {recipient: "all@in.example", deliver: [good]}
@@ -266,12 +269,15 @@ routes:
   - {recipient: "@in.example", deliver: [stuck]}
 `))
 	stuck.set(answering(503))
-	for i := range 2 {
-		if got := b.send(t, "ann@sender.example", "x@in.example", letterOf("ann@sender.example", fmt.Sprint("c", i), "")); !strings.HasPrefix(got, "451 ") {
+	for i := range 4 {
+		rcpt := []string{"x@in.example", "y@in.example"}[i%2]
+		if got := b.send(t, "ann@sender.example", rcpt, letterOf("ann@sender.example", fmt.Sprint("c", i), "")); !strings.HasPrefix(got, "451 ") {
 			t.Fatal(got)
 		}
 	}
 	d := b.begin(t)
+	d.say(t, "RCPT TO:<y@in.example>", "451 4.4.1 ")
+	d.say(t, "RCPT TO:<apart@in.example>", "250 ") // each of his routes needs another sink
 	d.say(t, "RCPT TO:<two@in.example>", "451 4.4.1 ")
 	d.say(t, "RCPT TO:<x@in.example>", "451 4.4.1 ")
 	d.say(t, "RCPT TO:<all@in.example>", "250 ")

@@ -46,13 +46,25 @@ func needs(r *routing.Rule) []string {
 	return r.Deliver
 }
 
-// reachable returns nil when a route that may take the recipient can deliver now, or
-// needs no sink, as one that refuses. Where each needs
-// a sink whose circuit is open it is deferred alone, and the message's other recipients
-// go through. In half-open the session is let in as the probe.
+// reachable returns nil unless the circuit of a sink is open that each route needs
+// which may take the recipient. Then he is deferred alone, and the message's other
+// recipients go through. In half-open the session is let in as the probe.
 func (t *transaction) reachable(matches []routing.Match) error {
-	if slices.ContainsFunc(matches, func(m routing.Match) bool { return t.parts.circuits.AskAll(needs(m.Rule), t.session.ID) }) {
+	if t.parts.circuits.AskAll(neededByAll(matches), t.session.ID) {
 		return nil
 	}
 	return status.SinkCircuitOpen.Wrap("recipient", errors.New("every route needs a sink whose circuit is open"))
+}
+
+// neededByAll returns the sinks that every route needs.
+func neededByAll(matches []routing.Match) (common []string) {
+	for i, m := range matches {
+		if i == 0 {
+			common = needs(m.Rule)
+			continue
+		}
+		own := needs(m.Rule)
+		common = slices.DeleteFunc(slices.Clone(common), func(sink string) bool { return !slices.Contains(own, sink) })
+	}
+	return common
 }

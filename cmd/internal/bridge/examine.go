@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"mxhook/sinks/trace"
 	"mxhook/verify"
 	"mxhook/verify/authres"
+	"mxhook/verify/dns"
 	"mxhook/verify/spf"
 )
 
@@ -48,9 +50,26 @@ func (x *examiner) examine(ctx context.Context, s inbound.Session, mail inbound.
 	wg.Go(func() { m.Results = x.verify(ctx, s, mail, data, before) })
 	wg.Go(func() { m.Message = message.Parse(data, data.Size(), message.Options{SMTPUTF8: mail.SMTPUTF8}) })
 	wg.Wait()
+	doubt(m.Results, m.Message)
 	var err error
 	m.Cut, err = trace.Cut(data, m.Message, func(body string) bool { return authres.Claims(body, x.hostname) })
 	return m, err
+}
+
+// doubt takes from_verified back where the parser shows another author than the one who
+// was verified: then nobody can tell of whom the verdict is.
+func doubt(r *verify.Results, m *message.Message) {
+	if !r.FromVerified {
+		return
+	}
+	if len(m.From) == 1 {
+		address := m.From[0].Address
+		if domain, ok := dns.Domain(address[strings.LastIndexByte(address, '@')+1:]); ok && domain == r.DMARC.Domain {
+			return
+		}
+	}
+	r.FromVerified, r.FromVerifiedBy = false, ""
+	r.FromVerifiedReason = "the message can be read in more than one way, and its author with it"
 }
 
 func (x *examiner) verify(ctx context.Context, s inbound.Session, mail inbound.Mail, data *inbound.MailData, before learned) *verify.Results {

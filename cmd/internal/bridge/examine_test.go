@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"mxhook/inbound"
+	"mxhook/inbound/message"
+	"mxhook/verify"
 )
 
 // TestWhoIsARelayOfOurs tells where no SPF and iprev verdict is invented.
@@ -29,5 +31,30 @@ func TestWhoIsARelayOfOurs(t *testing.T) {
 		if got := x.relayed(s, inbound.Mail{Protocol: c.protocol}); got != c.want {
 			t.Errorf("%q with %s: got %v", c.peer, c.protocol, got)
 		}
+	}
+}
+
+func TestFromVerifiedIsOfTheAuthorWhoIsShown(t *testing.T) {
+	for name, c := range map[string]struct {
+		from []message.Address
+		want bool
+	}{
+		"the same":               {[]message.Address{{Address: "ann@Sender.Example."}}, true},
+		"the same, in U-labels":  {[]message.Address{{Address: "ann@b\u00fccher.example"}}, false},
+		"another domain":         {[]message.Address{{Address: "ann@bank.example"}}, false},
+		"nobody":                 {nil, false},
+		"no domain":              {[]message.Address{{Address: "ann"}}, false},
+		"one more":               {[]message.Address{{Address: "ann@sender.example"}, {Address: "bob@sender.example"}}, false},
+		"an @ in the local part": {[]message.Address{{Address: "\"ann@bank.example\"@sender.example"}}, true},
+	} {
+		r := &verify.Results{FromVerified: true, FromVerifiedBy: "dkim", DMARC: verify.DMARC{Domain: "sender.example"}}
+		doubt(r, &message.Message{From: c.from})
+		if r.FromVerified != c.want || (r.FromVerifiedBy == "") == c.want || !c.want && r.FromVerifiedReason == "" {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+	r := &verify.Results{FromVerifiedReason: "as it was"}
+	if doubt(r, &message.Message{}); r.FromVerifiedReason != "as it was" {
+		t.Error(r.FromVerifiedReason)
 	}
 }

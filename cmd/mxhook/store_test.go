@@ -293,6 +293,39 @@ func TestFilesThatAreDeletedBetweenTriesAreMadeAgain(t *testing.T) {
 	}
 }
 
+func TestReplayOfADeadEventMakesItsFilesAgain(t *testing.T) {
+	a, path := startStoreApp(t), filepath.Join(t.TempDir(), "files")
+	config := deadConfig(t, a.app)
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = bytes.Replace(text, []byte(`app: {type: webhook, `), fmt.Appendf(nil, "files: {type: dir, path: %q}\n  app: {type: webhook, include: {attachments: \"store:files\"}, ", path), 1)
+	if err := os.WriteFile(config, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a.set(answering(http.StatusNotAcceptable))
+	if got := replayIn(t, config, writeFile(t, "m.eml", hostileFiles), "--rcpt", "one@in.example"); !strings.HasPrefix(got.stdout, "250 ") {
+		t.Fatalf("%+v", got)
+	}
+	if n := len(storedFiles(t, path)); n != 3 {
+		t.Errorf("%d files", n)
+	}
+	if err := os.RemoveAll(path); err != nil {
+		t.Fatal(err)
+	}
+	a.set(a.take)
+	if got := replayIn(t, config, "--all"); got.status != exitGood {
+		t.Fatalf("%+v", got)
+	}
+	p := startProcess(t, config)
+	defer p.signal(t, syscall.SIGTERM)
+	id := a.next(t).Header.Get("webhook-id")
+	if got, want := storedFiles(t, path), under(id, "1", "2", "3"); !slices.Equal(got, want) {
+		t.Errorf("files %v, want %v", got, want)
+	}
+}
+
 func TestKill9BetweenTheStoreAndTheAnswerLeavesOneSetOfFiles(t *testing.T) {
 	a, path := startStoreApp(t), t.TempDir()
 	config := processConfig(t, a.URL, "delivery: {ledger: 1h, budget: 20s}\nlimits: {disk_reserve: 0}\n")

@@ -12,8 +12,10 @@ import (
 
 // HeaderField is one field of a header section as receivers of providers see it.
 type HeaderField struct {
-	Name  string // as it was written
-	Value string // unfolded, encoded words decoded
+	Name string // as it was written
+	// Value is unfolded, with encoded words decoded. A field of addresses stays one that
+	// can be parsed: names that were encoded are quoted.
+	Value string
 	Raw   string // unfolded, as it was written
 }
 
@@ -26,10 +28,28 @@ func Header(e *sinks.Event) []HeaderField {
 	}
 	for _, f := range e.Message.Header {
 		if !cutOut(e, f) {
-			list = append(list, HeaderField{f.Name, f.Value, strings.TrimSpace(strings.Map(oneLine, unfold(f.Raw)))})
+			raw := strings.TrimSpace(strings.Map(oneLine, unfold(f.Raw)))
+			list = append(list, HeaderField{f.Name, readable(f, raw), raw})
 		}
 	}
 	return list
+}
+
+// readable is the value of a field. A name may hold, encoded, what ends it: decoded as it
+// stands, =?utf-8?q?boss=40bank=2Eexample=2C?= <x@other.example> would be two authors.
+func readable(f message.Field, raw string) string {
+	switch strings.ToLower(f.Name) {
+	case "from", "sender", "reply-to", "to", "cc", "bcc", "resent-from", "resent-sender", "resent-to", "resent-cc", "resent-bcc":
+	default:
+		return f.Value
+	}
+	if !strings.Contains(raw, "=?") {
+		return f.Value
+	}
+	if list, ok := message.ParseAddresses(raw); ok && len(list) > 0 {
+		return Mailboxes(list)
+	}
+	return strings.ToValidUTF8(raw, "\uFFFD")
 }
 
 // cutOut tells whether a raw copy of e leaves a field out.

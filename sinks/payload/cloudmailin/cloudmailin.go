@@ -34,9 +34,6 @@ func complete(e *sinks.Event) bool {
 	return e != nil && e.Message != nil && e.Data != nil && len(e.Recipients) == 1
 }
 
-// reply is what the writer added, as far as that is known.
-func reply(m *message.Message) string { return "" }
-
 func encodeJSON(ctx context.Context, e *sinks.Event, inc payload.Include) (*payload.Body, error) {
 	if !complete(e) {
 		return nil, errIncomplete
@@ -53,7 +50,7 @@ func encodeJSON(ctx context.Context, e *sinks.Event, inc payload.Include) (*payl
 		html = m.HTML
 	}
 	o.Set("html", j.Text(html))
-	o.Set("reply_plain", j.Text(reply(m)))
+	o.Set("reply_plain", j.Text(m.Reply.Text))
 	files := []payload.Object{}
 	for i := range m.Attachments {
 		a := &m.Attachments[i]

@@ -25,7 +25,7 @@ func encodeMultipart(ctx context.Context, e *sinks.Event, inc payload.Include) (
 	} else {
 		field("html", "")
 	}
-	field("reply_plain", crlf(reply(e.Message)))
+	field("reply_plain", crlf(e.Message.Reply.Text))
 	flatten("headers", headers(e), field)
 	flatten("envelope", envelope(e), field)
 	for i := range e.Message.Attachments {

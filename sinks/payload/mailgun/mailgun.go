@@ -130,6 +130,10 @@ func parsed(f fields, e *sinks.Event, inc payload.Include, links []string) error
 	m := e.Message
 	if m.Text != "" || m.HTML != "" || len(m.Attachments) == 0 {
 		f.add("body-plain", m.Text)
+		f.add("stripped-text", m.Reply.Text)
+		if m.Reply.Signature != "" {
+			f.add("stripped-signature", m.Reply.Signature)
+		}
 	}
 	if m.HTML != "" && inc.HTML {
 		f.add("body-html", m.HTML)

@@ -9,6 +9,7 @@ package postmark
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"mxhook/inbound/message"
@@ -68,6 +69,9 @@ func encode(e *sinks.Event, inc payload.Include) (*payload.Body, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(e.Recipients) != 1 {
+		return nil, errors.New("postmark: the event has not one recipient")
+	}
 	var j payload.JSON
 	msg, rcpt := e.Message, e.Recipients[0]
 	m := inboundMessage{
@@ -75,7 +79,7 @@ func encode(e *sinks.Event, inc payload.Include) (*payload.Body, error) {
 		To: payload.Mailboxes(msg.To), ToFull: full(msg.To, rcpt), Cc: payload.Mailboxes(msg.Cc), CcFull: full(msg.Cc, rcpt),
 		Bcc: payload.Mailboxes(blind(msg, rcpt)), BccFull: full(blind(msg, rcpt), rcpt),
 		Subject: msg.Subject, MessageID: payload.UUID(e), ReplyTo: payload.Mailboxes(msg.ReplyTo),
-		TextBody: j.Text(msg.Text), HtmlBody: "", StrippedTextReply: "",
+		TextBody: j.Text(msg.Text), HtmlBody: "", StrippedTextReply: j.Text(msg.Reply.Text),
 		Headers: []headerField{}, Attachments: []attachment{},
 	}
 	if len(msg.From) > 0 {

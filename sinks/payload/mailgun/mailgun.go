@@ -28,20 +28,29 @@ import (
 // timestamp, token and signature.
 func New(inc payload.Include, key string) payload.Format {
 	return format{key: key, include: inc, write: func(f fields, e *sinks.Event, links []string) error { return parsed(f, e, inc, links) }, file: func(e *sinks.Event) bool {
-		return len(e.Message.Attachments) > 0 && inc.Attachments != "metadata" && inc.Attachments != payload.Stored
+		return len(e.Message.Attachments) > 0 && inc.Attachments != "metadata" && inc.Attachments != payload.Stored || isLarge(e)
 	}}
 }
 
 // NewMIME returns the raw form.
 func NewMIME(key string) payload.Format {
-	return format{key: key, write: raw, file: func(*sinks.Event) bool { return false }}
+	return format{key: key, write: raw, file: isLarge}
 }
+
+// isLarge tells whether the form is multipart for its size alone: frameworks read both
+// kinds alike, but some take no more than 4 MiB of the other (Rack 2.2.14), in which
+// binary content is also three times as long.
+func isLarge(e *sinks.Event) bool { return e.Data.Size() > 1<<20 }
+
+// maxFields bounds how many of the header's fields are fields of the form as well.
+// message-headers has them all; Django and PHP refuse a form of more than 1000.
+const maxFields = 500
 
 type format struct {
 	key     string
 	include payload.Include
 	write   func(f fields, e *sinks.Event, links []string) error
-	file    func(e *sinks.Event) bool // the form has files, so that it is multipart
+	file    func(e *sinks.Event) bool // the form is multipart
 }
 
 // fields is a form of either kind.
@@ -91,7 +100,7 @@ func (x encoded) fill(f fields, now time.Time) error {
 		return err
 	}
 	all := headers(e)
-	for _, h := range all {
+	for _, h := range all[:min(len(all), maxFields)] {
 		f.add(titleCase(h.Name), h.Value)
 	}
 	f.add("message-headers", messageHeaders(all))

@@ -181,3 +181,30 @@ func TestTheRawFormHasTheWholeMessage(t *testing.T) {
 		}
 	}
 }
+
+func TestALargeMessageIsMultipart(t *testing.T) {
+	for _, f := range []payload.Format{mailgun.New(payload.Include{}, "key"), mailgun.NewMIME("key")} {
+		e := payloadtest.Event(t, []byte("From: ann@sender.example\r\n\r\n"+strings.Repeat("Hello\r\n", 200<<10)))
+		r, p := payloadtest.Request(t, f, e)
+		if !strings.HasPrefix(r.Body.ContentType(), "multipart/form-data") || len(p) > 3<<20 {
+			t.Errorf("%s, %d octets", r.Body.ContentType(), len(p))
+		}
+	}
+}
+
+func TestManyFieldsAreAFormThatDjangoTakes(t *testing.T) {
+	e := payloadtest.Event(t, []byte(strings.Repeat("X-A: b\r\n", 1500)+"\r\nHello\r\n"))
+	r, p := payloadtest.Request(t, mailgun.New(payload.Include{HTML: true}, "key"), e)
+	values, err := url.ParseQuery(string(p))
+	if err != nil {
+		t.Fatal(r, err)
+	}
+	n := 0
+	for _, v := range values {
+		n += len(v)
+	}
+	var all [][2]string
+	if err := json.Unmarshal([]byte(values.Get("message-headers")), &all); err != nil || len(all) < 1500 || n > 600 {
+		t.Errorf("%d fields of the form, %d in message-headers, %v", n, len(all), err)
+	}
+}

@@ -14,8 +14,9 @@ func ParseAddresses(s string) (list []Address, ok bool) {
 
 // addresses reads an unfolded address field.
 func (p *parser) addresses(s, num string) []Address {
-	a := addressScanner{parser: p, s: s, num: num, words: wordScanner{s: s}}
+	a := addressScanner{parser: p, s: s, num: num, words: wordScanner{s: s}, phrase: p.phrase}
 	a.scan()
+	p.phrase = a.phrase[:0] // the next field's words need as much memory
 	if a.bad {
 		p.defect(num, DefectAddress, "an address list that is not well formed")
 	}
@@ -94,7 +95,7 @@ func (a *addressScanner) dropName() {
 			return
 		}
 	}
-	a.phrase, a.comment = nil, ""
+	a.phrase, a.comment = a.phrase[:0], ""
 }
 
 // readComment reads a comment, which may nest. An unclosed one is text.

@@ -1,10 +1,15 @@
 package message
 
 import (
+	"bytes"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	nt "mxhook/inbound/message/tnef/tneftest"
 )
 
 const (
@@ -29,8 +34,8 @@ var bombs = []struct {
 	{"messages nested 5000 deep", func() string {
 		return "From: a@b.example\r\n" + strings.Repeat("Content-Type: message/rfc822\r\n\r\n", 5000)
 	}, ""},
-	{"300000 empty parts", func() string {
-		return "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\n\r\n", 300000)
+	{"a million empty parts", func() string {
+		return "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\n\r\n", 1000000)
 	}, DefectPartsLimit},
 	{"300000 parts without a blank line", func() string {
 		return "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\nx\r\n", 300000)
@@ -38,11 +43,11 @@ var bombs = []struct {
 	{"lines that may be boundaries", func() string {
 		return "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n" + strings.Repeat("--bb\r\n", 300000)
 	}, DefectUnclosed},
-	{"300000 fields", func() string { return strings.Repeat("X: y\r\n", 300000) + "\r\n" }, DefectHeaderLimit},
+	{"a million fields", func() string { return strings.Repeat("X: y\r\n", 1000000) + "\r\n" }, DefectHeaderLimit},
 	{"ten thousand Received", func() string {
 		return strings.Repeat("Received: from a.example by b.example; Sat, 21 Nov 2026 10:00:00 +0000\r\n", 10000) + "\r\n"
 	}, DefectHeaderLimit},
-	{"a folded field of 3 MB", func() string { return "Subject: a\r\n" + strings.Repeat(" folded\r\n", 300000) + "\r\n" }, DefectFieldLimit},
+	{"a folded field of 10 MB", func() string { return "Subject: a\r\n" + strings.Repeat(" folded\r\n", 1100000) + "\r\n" }, DefectFieldLimit},
 	{"lines that are no fields", func() string { return "From: a@b.example\r\n" + strings.Repeat("x\r\nY: z\r\n", 150000) }, DefectHeader},
 	{"100000 RFC 2231 segments", func() string {
 		var b strings.Builder
@@ -68,9 +73,29 @@ var bombs = []struct {
 	{"40000 atoms", func() string { return "To: " + strings.Repeat("a ", 40000) + "<a@b.example>\r\n\r\n" }, ""},
 	{"a domain literal of 90 KB", func() string { return "To: a@[" + strings.Repeat("1", 90000) + "\r\n\r\n" }, ""},
 	{"blanks before an at sign", func() string { return "To: " + strings.Repeat("a"+strings.Repeat(" ", 40), 2000) + "\r\n\r\n" }, ""},
-	{"2 MB of base64 garbage", func() string {
-		return "Content-Type: application/x-a\r\nContent-Transfer-Encoding: base64\r\n\r\n" + strings.Repeat("*A\r\n!", 1<<19)
+	{"5 MB of base64 garbage", func() string {
+		return "Content-Type: application/x-a\r\nContent-Transfer-Encoding: base64\r\n\r\n" + strings.Repeat("*A\r\n!", 1<<20)
 	}, DefectBase64},
+	{"500000 atoms over many fields", func() string {
+		return strings.Repeat("To: "+strings.Repeat("a ", 20000)+"<a@b.example>\r\n", 25) + "\r\n"
+	}, DefectHeaderLimit},
+	{"a thousand winmail.dat of small files", func() string {
+		s := wrapped(nt.Stream(bytes.Repeat(nt.File("a", nil), 20)))
+		return "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\nContent-Type: application/ms-tnef\r\nContent-Transfer-Encoding: base64\r\n\r\n"+s+"\r\n", 999)
+	}, DefectTNEFLimit},
+	{"a winmail.dat of 17 times its size in RTF", func() string {
+		head := "\xff\xff\xff\xff\xff\xff\xff\x7fLZFu\x00\x00\x00\x00"
+		return winmail(nt.Stream(nt.Properties(nt.Property(0x1009, 0x102, append([]byte(head), strings.Repeat("\xff"+strings.Repeat("\x00\x0f", 8), 1<<18)...)))), "base64")
+	}, DefectTNEFLimit},
+	{"a winmail.dat of 500000 properties", func() string {
+		return winmail(nt.Stream(nt.Properties(slices.Repeat([][]byte{nt.Number(1, 2)}, 500000)...)), "base64")
+	}, ""},
+	{"flowed text of a million lines", func() string {
+		return "From: a@b.example\r\nContent-Type: text/plain; format=flowed\r\n\r\n" + strings.Repeat("> \r\n", 1000000)
+	}, ""},
+	{"a zip bomb", func() string {
+		return "Content-Type: application/zip\r\nContent-Transfer-Encoding: base64\r\n\r\n" + strings.Repeat("UEsDBBQAAAAIAAAAAAAAAAAAAAAAAAAAAAD/////////fwEA\r\n", 20000)
+	}, ""},
 	{"5 MB of padding", func() string {
 		return "Content-Type: application/x-a\r\nContent-Transfer-Encoding: base64\r\n\r\n" + strings.Repeat("=", 5<<20)
 	}, DefectBase64},
@@ -156,11 +181,17 @@ func TestBombsAreDisarmed(t *testing.T) {
 			r := &countingReader{Reader: strings.NewReader(s)}
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
+			began := cpuTime(t)
 			m := Parse(r, int64(len(s)), Options{})
+			used := cpuTime(t) - began
 			runtime.ReadMemStats(&after)
 			got, allowed := after.TotalAlloc-before.TotalAlloc, uint64(max(16<<20, 6*len(s)))
 			if got > allowed {
 				t.Errorf("%d octets allocated for %d", got, len(s))
+			}
+			t.Logf("%d octets: %d allocated, %v of CPU", len(s), got, used)
+			if used > 5*time.Second { // ten times what the slowest may have, for the race detector and busy machines
+				t.Errorf("%v of CPU", used)
 			}
 			if r.n > 4*int64(len(s))+1<<20 {
 				t.Errorf("%d octets read of %d", r.n, len(s))

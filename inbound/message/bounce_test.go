@@ -1,6 +1,9 @@
 package message
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestCodesOfADiagnostic(t *testing.T) {
 	for _, c := range []struct{ rule, text, reply, status string }{
@@ -86,5 +89,21 @@ func TestNoticesOfSESBySNS(t *testing.T) {
 	}
 	if m := parse(t, "From: ann@b.example\r\n\r\n"+notice); m.Bounce != nil {
 		t.Error("a person's JSON is a bounce")
+	}
+}
+
+// A null reverse-path in the envelope is a sign where the message shows none; alone it
+// says nothing.
+func TestNullReversePathIsASignOfABounce(t *testing.T) {
+	notice := "From: support@b.example\r\nSubject: x\r\n\r\nYour message could not be delivered:\r\n\r\n<ann@c.example>: 550 5.1.1 no such user\r\n\r\nReceived: from a.example\r\nSubject: hello\r\n"
+	for _, x := range []struct {
+		text string
+		null bool
+		want Class
+	}{{notice, true, ClassBounce}, {notice, false, ClassNormal}, {"From: a@b.example\r\n\r\nHello\r\n", true, ClassNormal}} {
+		m := Parse(strings.NewReader(x.text), int64(len(x.text)), Options{NullReversePath: x.null})
+		if m.Class != x.want {
+			t.Errorf("null %t: %s", x.null, m.Class)
+		}
 	}
 }

@@ -79,7 +79,7 @@ type author int
 
 const (
 	person     author = iota
-	nullPath          // a null Return-Path alone, which automatic replies have too
+	nullPath          // a null reverse-path or Return-Path alone, which automatic replies have too
 	postmaster        // or no author at all; it may be a person
 	daemon
 )
@@ -94,7 +94,7 @@ func (p *parser) noticeAuthor() author {
 	case strings.Contains(from, "postmaster") || strings.Contains(from, "post_master") || strings.Trim(from, " <>") == "":
 		return postmaster
 	}
-	if path, _ := p.first("Return-Path"); strings.TrimSpace(path) == "<>" {
+	if path, _ := p.first("Return-Path"); p.opts.NullReversePath || strings.TrimSpace(path) == "<>" {
 		return nullPath
 	}
 	return person
@@ -140,9 +140,14 @@ func cutOriginal(text string) (notice, original string) {
 	at := 0
 	for line := range strings.Lines(text) {
 		next := at + len(line)
-		t := strings.ToLower(strings.Trim(line, " \t\r\n-=*:."))
+		t := strings.Trim(line, " \t\r\n-=*:.")
+		if len(t) < 100 {
+			t = strings.ToLower(t)
+		} else {
+			t = "" // too long for a mark
+		}
 		for _, m := range originalMarks {
-			if strings.HasPrefix(t, m) && len(t) < 100 {
+			if strings.HasPrefix(t, m) {
 				return text[:at], fromFirstField(text[next:])
 			}
 		}

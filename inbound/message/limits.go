@@ -5,6 +5,9 @@ type Options struct {
 	// SMTPUTF8 tells that the message was sent with the SMTPUTF8 parameter
 	// (RFC 6531), so that UTF-8 in its header section is no defect.
 	SMTPUTF8 bool
+	// NullReversePath tells that the envelope's reverse-path is null (RFC 5321 4.5.5), as
+	// that of bounces and automatic replies is. It is one of the signs that Parse weighs.
+	NullReversePath bool
 	// Limits bound the work; a field that is 0 has its default.
 	Limits Limits
 }

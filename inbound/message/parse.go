@@ -17,6 +17,7 @@ type parser struct {
 	msg  *Message
 	seen map[string]bool // defects that are listed
 
+	phrase             []token // memory of the address scanner
 	dec                decoder
 	texts              map[*part]string
 	textLeft, htmlLeft int64

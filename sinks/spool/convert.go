@@ -168,7 +168,7 @@ func (r *record) event(data *inbound.MailData) (*sinks.Event, error) {
 		}
 		at = c.End
 	}
-	e.Message = message.Parse(data, data.Size(), message.Options{SMTPUTF8: e.Mail.SMTPUTF8})
+	e.Message = message.Parse(data, data.Size(), message.Options{SMTPUTF8: e.Mail.SMTPUTF8, NullReversePath: e.Mail.ReversePath.IsNull()})
 	// It was asked at reception what leaves a raw copy; here it marks the message.
 	_, err := trace.Cut(data, e.Message, func(body string) bool { return authres.Claims(body, e.Hostname) })
 	return e, err

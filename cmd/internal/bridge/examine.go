@@ -48,7 +48,9 @@ func (x *examiner) examine(ctx context.Context, s inbound.Session, mail inbound.
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { m.Results = x.verify(ctx, s, mail, data, before) })
-	wg.Go(func() { m.Message = message.Parse(data, data.Size(), message.Options{SMTPUTF8: mail.SMTPUTF8}) })
+	wg.Go(func() {
+		m.Message = message.Parse(data, data.Size(), message.Options{SMTPUTF8: mail.SMTPUTF8, NullReversePath: mail.ReversePath.IsNull()})
+	})
 	wg.Wait()
 	doubt(m.Results, m.Message)
 	var err error

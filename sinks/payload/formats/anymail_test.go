@@ -3,11 +3,9 @@ package formats_test
 import (
 	"mime"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 
-	"mxhook/inbound/message"
 	"mxhook/sinks"
 	"mxhook/sinks/payload"
 
@@ -45,8 +43,9 @@ func parsedThere(w *read, e *sinks.Event) {
 	if e.Message.TextFromHTML {
 		w.Text = ""
 	}
-	if slices.ContainsFunc(e.Message.Attachments, func(a message.Attachment) bool { return a.Filename == "notes.txt" }) {
-		w.Files = nil
+	if strings.HasPrefix(e.Message.MessageID, "<winmail-dat") {
+		w.HTML = ""
+		w.Files = []file{{"winmail.dat", "application/ms-tnef", "", "fc33fbf9d651a8f39d451a82b5826f51772f61d1292ffb69a2f459acd8dd0812", 723}}
 	}
 }
 

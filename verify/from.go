@@ -15,7 +15,7 @@ const maxFrom = 64 << 10
 // errs on the side of none: what two readers may read in two ways has no author.
 func author(header []dkim.Field) (domain, problem string) {
 	if endIsUnclear(header) {
-		return "", "a line in the header section is no field, so that readers may take it for the beginning of the body"
+		return "", reasonUnclearEnd
 	}
 	var from *dkim.Field
 	for i := range header {
@@ -47,6 +47,8 @@ func author(header []dkim.Field) (domain, problem string) {
 	}
 	return domain, ""
 }
+
+const reasonUnclearEnd = "a line in the header section is no field, so that readers may take it for the beginning of the body"
 
 // endIsUnclear reports whether a reader may take a line of the header section for the
 // body, as package message does: who puts such a line before a signed message would have

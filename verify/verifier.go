@@ -184,7 +184,11 @@ func (r *run) readHeader() {
 	if r.readErr == nil {
 		r.from, r.noFrom = author(r.header)
 		if r.from == "" {
-			why.Say(r.inDMARC, "no author's domain: %s. RFC 5322 3.6.2 wants one From field, and DMARC one author in it", r.noFrom)
+			rule := "RFC 5322 3.6.2 wants one From field, and DMARC one author in it"
+			if r.noFrom == reasonUnclearEnd {
+				rule = "Who puts such a line before a signed message has his own text read as what was signed; a program that writes its fields wrongly does it without intent, and its operator can mend that"
+			}
+			why.Say(r.inDMARC, "no author's domain: %s. %s", r.noFrom, rule)
 		}
 	}
 }

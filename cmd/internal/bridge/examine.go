@@ -22,6 +22,7 @@ import (
 	"mxhook/verify/authres"
 	"mxhook/verify/dns"
 	"mxhook/verify/spf"
+	"mxhook/verify/why"
 )
 
 // examiner turns a message's bytes into what all its events share.
@@ -52,7 +53,7 @@ func (x *examiner) examine(ctx context.Context, s inbound.Session, mail inbound.
 		m.Message = message.Parse(data, data.Size(), message.Options{SMTPUTF8: mail.SMTPUTF8, NullReversePath: mail.ReversePath.IsNull()})
 	})
 	wg.Wait()
-	doubt(m.Results, m.Message)
+	doubt(ctx, m.Results, m.Message)
 	var err error
 	m.Cut, err = trace.Cut(data, m.Message, func(body string) bool { return authres.Claims(body, x.hostname) })
 	return m, err
@@ -60,7 +61,7 @@ func (x *examiner) examine(ctx context.Context, s inbound.Session, mail inbound.
 
 // doubt takes from_verified back where the parser shows another author than the one who
 // was verified: then nobody can tell of whom the verdict is.
-func doubt(r *verify.Results, m *message.Message) {
+func doubt(ctx context.Context, r *verify.Results, m *message.Message) {
 	if !r.FromVerified {
 		return
 	}
@@ -72,6 +73,9 @@ func doubt(r *verify.Results, m *message.Message) {
 	}
 	r.FromVerified, r.FromVerifiedBy = false, ""
 	r.FromVerifiedReason = "the message can be read in more than one way, and its author with it"
+	shown := why.Section(ctx, "From verified, as the message is shown")
+	why.Conclude(shown, "no")
+	why.Say(shown, "the author who was verified is of %s; the parser shows %d, and not that one alone: %s. The message's defects tell what is wrong with it", r.DMARC.Domain, len(m.From), r.FromVerifiedReason)
 }
 
 func (x *examiner) verify(ctx context.Context, s inbound.Session, mail inbound.Mail, data *inbound.MailData, before learned) *verify.Results {

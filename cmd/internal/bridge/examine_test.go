@@ -2,11 +2,13 @@ package bridge
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	"mxhook/inbound"
 	"mxhook/inbound/message"
 	"mxhook/verify"
+	"mxhook/verify/why"
 )
 
 // TestWhoIsARelayOfOurs tells where no SPF and iprev verdict is invented.
@@ -48,13 +50,17 @@ func TestFromVerifiedIsOfTheAuthorWhoIsShown(t *testing.T) {
 		"an @ in the local part": {[]message.Address{{Address: "\"ann@bank.example\"@sender.example"}}, true},
 	} {
 		r := &verify.Results{FromVerified: true, FromVerifiedBy: "dkim", DMARC: verify.DMARC{Domain: "sender.example"}}
-		doubt(r, &message.Message{From: c.from})
+		notes, told := why.New(), strings.Builder{}
+		doubt(why.With(t.Context(), notes), r, &message.Message{From: c.from})
+		if _, err := notes.Print(&told, 80); err != nil || strings.Contains(told.String(), "From verified") == c.want {
+			t.Errorf("%s: the reasoning is %q, %v", name, told.String(), err)
+		}
 		if r.FromVerified != c.want || (r.FromVerifiedBy == "") == c.want || !c.want && r.FromVerifiedReason == "" {
 			t.Errorf("%s: %+v", name, r)
 		}
 	}
 	r := &verify.Results{FromVerifiedReason: "as it was"}
-	if doubt(r, &message.Message{}); r.FromVerifiedReason != "as it was" {
+	if doubt(t.Context(), r, &message.Message{}); r.FromVerifiedReason != "as it was" {
 		t.Error(r.FromVerifiedReason)
 	}
 }

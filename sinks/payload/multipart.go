@@ -59,11 +59,19 @@ func (m *Multipart) Body() *Body {
 }
 
 // quoteParameter writes a name as browsers do (WHATWG HTML 4.10.21.8): what would end
-// the quotes or the line is percent-encoded, all else is UTF-8 as it is.
+// the quotes or the line is percent-encoded, all else is UTF-8 as it is. So is a
+// backslash, which readers take for an escape, and every control character: one makes
+// Go's reader refuse the whole form.
 func quoteParameter(s string) string {
+	const hex = "0123456789ABCDEF"
 	s = strings.ToValidUTF8(s, "\uFFFD")
-	if !strings.ContainsAny(s, "\"\r\n\x00\\") {
-		return s
+	var b strings.Builder
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == 0x7f || c == '"' || c == '\\' {
+			b.Write([]byte{'%', hex[c>>4], hex[c&15]})
+			continue
+		}
+		b.WriteByte(s[i])
 	}
-	return strings.NewReplacer(`"`, "%22", "\r", "%0D", "\n", "%0A", "\x00", "%00", `\`, "%5C").Replace(s)
+	return b.String()
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
+	"unicode/utf8"
 
 	"mxhook/inbound/message"
 	"mxhook/sinks"
@@ -16,7 +17,7 @@ type HeaderField struct {
 	// Value is unfolded, with encoded words decoded. A field of addresses stays one that
 	// can be parsed: names that were encoded are quoted.
 	Value string
-	Raw   string // unfolded, as it was written
+	Raw   string // unfolded, as it was written; Value where that is no UTF-8
 }
 
 // Header returns the header section of a raw copy of e as a list: our trace fields,
@@ -29,6 +30,9 @@ func Header(e *sinks.Event) []HeaderField {
 	for _, f := range e.Message.Header {
 		if !cutOut(e, f) {
 			raw := strings.TrimSpace(strings.Map(oneLine, unfold(f.Raw)))
+			if !utf8.ValidString(raw) {
+				raw = strings.Map(oneLine, f.Value)
+			}
 			list = append(list, HeaderField{f.Name, readable(f, raw), raw})
 		}
 	}
@@ -50,6 +54,17 @@ func readable(f message.Field, raw string) string {
 		return Mailboxes(list)
 	}
 	return strings.ToValidUTF8(raw, "\uFFFD")
+}
+
+// TitleCase writes a field's name as Mailgun and Mandrill do: Message-Id, Mime-Version.
+func TitleCase(name string) string {
+	b := []byte(strings.ToLower(name))
+	for i := range b {
+		if (i == 0 || b[i-1] == '-') && 'a' <= b[i] && b[i] <= 'z' {
+			b[i] -= 'a' - 'A'
+		}
+	}
+	return string(b)
 }
 
 // cutOut tells whether a raw copy of e leaves a field out.

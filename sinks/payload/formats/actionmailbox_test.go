@@ -26,7 +26,7 @@ func TestActionMailbox(t *testing.T) {
 var railsFormats = []struct {
 	name, path, user, secret string
 	// text: the whole message is in a text of UTF-8, so that other octets are lost, or, where
-	// they are carried, refused by Rails before 7.1 as they are when the provider posts them.
+	// they are carried, refused by Rails 6.1 as they would be from the provider.
 	text bool
 	// again: Rails adds X-Original-To to a message that has it.
 	again bool

@@ -101,7 +101,9 @@ func (x encoded) fill(f fields, now time.Time) error {
 	}
 	all := headers(e)
 	for _, h := range all[:min(len(all), maxFields)] {
-		f.add(titleCase(h.Name), h.Value)
+		if !strings.ContainsAny(h.Name, "[]") { // From[x] beside From is a form that Rack refuses
+			f.add(payload.TitleCase(h.Name), h.Value)
+		}
 	}
 	f.add("message-headers", messageHeaders(all))
 	if x.key != "" {
@@ -250,20 +252,9 @@ func dkim(e *sinks.Event) string {
 func messageHeaders(all []payload.HeaderField) string {
 	pairs := [][2]string{}
 	for _, h := range all {
-		pairs = append(pairs, [2]string{titleCase(h.Name), h.Value})
+		pairs = append(pairs, [2]string{payload.TitleCase(h.Name), h.Value})
 	}
 	return jsonText(pairs)
-}
-
-// titleCase writes a name as Mailgun does: Message-Id, Mime-Version.
-func titleCase(name string) string {
-	b := []byte(strings.ToLower(name))
-	for i := range b {
-		if (i == 0 || b[i-1] == '-') && 'a' <= b[i] && b[i] <= 'z' {
-			b[i] -= 'a' - 'A'
-		}
-	}
-	return string(b)
 }
 
 // jsonText is the JSON of what always has one.

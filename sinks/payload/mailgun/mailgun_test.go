@@ -208,3 +208,12 @@ func TestManyFieldsAreAFormThatDjangoTakes(t *testing.T) {
 		t.Errorf("%d fields of the form, %d in message-headers, %v", n, len(all), err)
 	}
 }
+
+func TestANameThatNestsIsNoFieldOfTheForm(t *testing.T) {
+	e := payloadtest.Event(t, []byte("From: ann@sender.example\r\nFrom[x]: y\r\nTimestamp: 1\r\n\r\nHello\r\n"))
+	_, p := payloadtest.Request(t, mailgun.New(payload.Include{HTML: true}, "key"), e)
+	values, err := url.ParseQuery(string(p))
+	if err != nil || values.Has("From[x]") || len(values["timestamp"]) != 1 || !strings.Contains(values.Get("message-headers"), "From[x]") {
+		t.Errorf("%v %v", values, err)
+	}
+}

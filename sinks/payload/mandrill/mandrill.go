@@ -166,15 +166,17 @@ func (x names) unused(name string) string {
 	}
 }
 
-// headers is an object: a string, or an array of them where the field is repeated.
+// headers is an object of names in title case: a string, or an array of them where the
+// field is repeated.
 func headers(e *sinks.Event) payload.Object {
 	o := payload.Object{}
 	at := map[string]int{}
 	for _, h := range payload.Header(e) {
-		i, ok := at[h.Name]
+		name := payload.TitleCase(h.Name)
+		i, ok := at[name]
 		if !ok {
-			at[h.Name] = len(o)
-			o = append(o, payload.Member{Name: h.Name, Value: h.Value})
+			at[name] = len(o)
+			o = append(o, payload.Member{Name: name, Value: h.Value})
 			continue
 		}
 		switch v := o[i].Value.(type) {

@@ -3,6 +3,7 @@ package formats_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"io/fs"
 	"mime"
@@ -38,7 +39,6 @@ func corpusFiles(t *testing.T) (files []string) {
 // TestEveryMessageInEveryFormat: whatever the message, each format makes a payload of
 // the length that it says, the same at a second reading, that a reader of its kind can read.
 func TestEveryMessageInEveryFormat(t *testing.T) {
-	files := append(payloadtest.Messages(t), corpusFiles(t)...)
 	made := make(map[string]payload.Format)
 	for _, name := range formats.Names() {
 		kind, _ := formats.Find(name)
@@ -48,21 +48,41 @@ func TestEveryMessageInEveryFormat(t *testing.T) {
 		}
 		made[name] = f
 	}
+	check := func(what string, data []byte) {
+		e := payloadtest.Event(t, data)
+		for name, f := range made {
+			r, p := payloadtest.Request(t, f, e)
+			if err := readable(r.Body.ContentType(), p); err != "" {
+				t.Errorf("%s in %s: %s", what, name, err)
+			}
+		}
+	}
+	files := append(payloadtest.Messages(t), corpusFiles(t)...)
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		e := payloadtest.Event(t, data)
-		for name, f := range made {
-			r, p := payloadtest.Request(t, f, e)
-			if err := readable(r.Body.ContentType(), p); err != "" {
-				t.Errorf("%s in %s: %s", file, name, err)
-			}
-		}
+		check(file, data)
 	}
-	t.Logf("%d files in %d formats", len(files), len(made))
+	for _, h := range hostile {
+		check(fmt.Sprintf("%.40q", h), []byte(strings.ReplaceAll(hostileMessage, "HOSTILE", h)))
+	}
+	t.Logf("%d files and %d hostile texts in %d formats", len(files), len(hostile), len(made))
 }
+
+// hostile are texts that break encoders and readers, where a sender can put them.
+var hostile = []string{
+	"", "\x00", "\x7f\x1b[31m", `","id":"x","a":"`, `"}]}`, `\`, `\u0000`, `\ud800`, "\xed\xa0\x80", "\xff\xfe", "\xc3", "a\xf0\x9f\x98",
+	"\u2028\u2029", "\uFFFE\uFFFF\uFFFD", "\u202egpj.exe", "</script><!--", "__proto__", "1e400", "\ufeffbom", "%00%0d%0a&a=b;c=d+", "\r", "\r\n X: y",
+	"../../../../etc/passwd", `..\..\x`, `C:\con`, ".", "con", strings.Repeat("a/", 2000), strings.Repeat("\xffä", 100), "\U0010FFFF\U0001FFFE",
+	"--b", "\r\n--b", "=?utf-8?q?=0d=0aX:_y=00?=", "=?utf-8?b?7aCA?=", "<a@b.example>, c", "\"", "(", "@", ";", "begin 644 x\r\n",
+}
+
+const hostileMessage = "From: \"HOSTILE\" <a@b.example>\r\nTo: HOSTILE <b@b.example>\r\nReply-To: HOSTILE\r\nSubject: HOSTILE\r\nMessage-ID: <HOSTILE>\r\nReferences: <HOSTILE> HOSTILE\r\n" +
+	"Date: HOSTILE\r\nX-HOSTILE: HOSTILE\r\nX-Twice: 1\r\nX-Twice: HOSTILE\r\nList-Id: HOSTILE\r\nList-Unsubscribe: <https://HOSTILE>\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" +
+	"--b\r\nContent-Type: text/plain; charset=HOSTILE\r\n\r\nHOSTILE\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>HOSTILE\r\n" +
+	"--b\r\nContent-Type: HOSTILE/HOSTILE; name=\"HOSTILE\"\r\nContent-Disposition: inline; filename=\"HOSTILE\"\r\nContent-ID: <HOSTILE>\r\n\r\nHOSTILE\r\n--b--\r\n"
 
 // readable tells what a reader would complain about.
 func readable(contentType string, p []byte) string {

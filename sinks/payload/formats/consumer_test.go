@@ -127,7 +127,7 @@ func (c *consumer) line(t *testing.T) []byte {
 			return p
 		}
 		t.Fatal("the consumer has ended")
-	case <-time.After(time.Minute):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("the consumer prints nothing")
 	}
 	return nil
@@ -149,7 +149,7 @@ func post(t *testing.T, format, url, secret string, e *sinks.Event) sinks.Outcom
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := webhook.New(webhook.Config{Name: "app", URL: url, Format: f, FanOut: sinks.FanOutRecipient, Backoff: time.Millisecond})
+	s, err := webhook.New(webhook.Config{Name: "app", URL: url, Format: f, FanOut: sinks.FanOutRecipient, Backoff: time.Millisecond, Timeout: 2 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

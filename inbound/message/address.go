@@ -183,6 +183,9 @@ scan:
 // address.
 func (a *addressScanner) word() {
 	start := a.i
+	if a.plainWord() {
+		return
+	}
 	var raw, text strings.Builder
 	at, quoted := false, false
 loop:
@@ -230,8 +233,39 @@ loop:
 		text.WriteByte(c)
 		a.i++
 	}
+	if raw.Len() == 0 {
+		a.phrase = append(a.phrase, token{raw: a.s[start:a.i], text: text.String(), at: at, quoted: quoted})
+		return
+	}
 	raw.WriteString(a.s[start:a.i])
 	a.phrase = append(a.phrase, token{raw: raw.String(), text: text.String(), at: at, quoted: quoted})
+}
+
+// plainWord reads a word that is one atom, as most are, without copying it. It tells
+// whether it did.
+func (a *addressScanner) plainWord() bool {
+	start := a.i
+	end := strings.IndexAny(a.s[start:], " \t\"[=(,;<>):@")
+	if end < 0 {
+		end = len(a.s) - start
+	}
+	if a.i += end; end > 0 && a.i < len(a.s) {
+		switch a.s[a.i] {
+		case ' ', '\t':
+			_, joins := a.joins(a.s[a.i-1], false)
+			if joins {
+				end = 0
+			}
+		case '"', '[', '=', '(', '@':
+			end = 0
+		}
+	}
+	if end == 0 {
+		a.i = start
+		return false
+	}
+	a.phrase = append(a.phrase, token{raw: a.s[start:a.i], text: a.s[start:a.i]})
+	return true
 }
 
 // joins tells whether the blanks and comments at a.i stand inside an address, beside

@@ -73,7 +73,7 @@ func DefectCodes() []DefectCode {
 		{DefectHeader, "a line of the header section that is no field; left out"},
 		{Defect8BitHeader, "8-bit octets in the header section of a message sent without SMTPUTF8; read as UTF-8 if most of it is, else as windows-1252"},
 		{DefectEncodedWord, "an RFC 2047 word or RFC 2231 value whose charset or encoding is damaged"},
-		{DefectDuplicateField, "a field that RFC 5322 3.6 allows once stands several times; the first counts, but all addresses are listed"},
+		{DefectDuplicateField, "a field that RFC 5322 3.6 allows once stands several times; the last counts, but all addresses are listed"},
 		{DefectMissingFrom, "no From field, or none with an address"},
 		{DefectSeveralFrom, "more than one From field; the addresses of all are listed"},
 		{DefectAddress, "an address field that is not as RFC 5322 3.4 wants it; what could be seen is listed"},

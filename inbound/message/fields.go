@@ -1,6 +1,9 @@
 package message
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // rawField is a field of a header section: where it stands in the message and
 // where its kept octets stand in headerBlock.buf.
@@ -80,6 +83,16 @@ func (h *headerBlock) body(f rawField) []byte {
 // get returns the body of the first field of that name.
 func (h *headerBlock) get(name string) ([]byte, bool) {
 	for _, f := range h.fields {
+		if f.name == len(name) && equalFold(h.buf[f.off:f.off+f.name], name) {
+			return h.body(f), true
+		}
+	}
+	return nil, false
+}
+
+// last returns the body of the last field of that name.
+func (h *headerBlock) last(name string) ([]byte, bool) {
+	for _, f := range slices.Backward(h.fields) {
 		if f.name == len(name) && equalFold(h.buf[f.off:f.off+f.name], name) {
 			return h.body(f), true
 		}

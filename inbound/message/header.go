@@ -125,18 +125,23 @@ func (w *walker) endHeader(off int64) {
 	w.state = inPreamble
 }
 
-// readPartFields reads the fields that say what the part is.
+// readPartFields reads the fields that say what the part is: of the message itself the
+// last ones, which signatures cover, of other parts the first ones, as other readers do.
 func (w *walker) readPartFields(p *part) {
-	if b, ok := w.hdr.get("Content-Type"); ok {
+	get := w.hdr.get
+	if p == w.root {
+		get = w.hdr.last
+	}
+	if b, ok := get("Content-Type"); ok {
 		w.contentType(p, unfold(w.headerText(b, p.num)))
 	}
-	if b, ok := w.hdr.get("Content-Transfer-Encoding"); ok {
+	if b, ok := get("Content-Transfer-Encoding"); ok {
 		p.cte = strings.ToLower(strings.Trim(firstToken(unfold(w.headerText(b, p.num))), `"; `))
 	}
-	if b, ok := w.hdr.get("Content-Disposition"); ok {
+	if b, ok := get("Content-Disposition"); ok {
 		p.disp, p.dispParams = w.parseParams(unfold(w.headerText(b, p.num)), p.num)
 	}
-	if b, ok := w.hdr.get("Content-ID"); ok {
+	if b, ok := get("Content-ID"); ok {
 		p.cid = strings.Trim(w.decodeWords(unfold(w.headerText(b, p.num)), p.num), " \t<>")
 	}
 }

@@ -129,23 +129,25 @@ func (p *parser) first(name string) (string, bool) {
 }
 
 // readHeader fills what stands in the header section. Of a field that may stand
-// once the first counts, but the addresses of all From, Reply-To, To, Cc and Bcc
-// fields are listed.
+// once the last counts: signatures cover that one, and whoever puts another above it
+// doesn't break them (RFC 6376 8.15). The addresses of all From, Reply-To, To, Cc and
+// Bcc fields are listed.
 func (p *parser) readHeader() {
 	m := p.msg
 	count := make(map[string]int, len(m.Header))
+	last := make(map[string]int, len(m.Header))
 	for i, f := range m.Header {
 		name := strings.ToLower(f.Name)
 		count[name]++
-		if count[name] > 1 {
-			if once[name] {
-				p.defect("", DefectDuplicateField, "the field "+quoteShort(f.Name)+" stands more than once")
-			}
-			if !joinedFields[name] {
-				continue
-			}
+		last[name] = i
+		if count[name] > 1 && once[name] {
+			p.defect("", DefectDuplicateField, "the field "+quoteShort(f.Name)+" stands more than once")
 		}
-		p.readField(name, i)
+	}
+	for i, f := range m.Header {
+		if name := strings.ToLower(f.Name); joinedFields[name] || i == last[name] {
+			p.readField(name, i)
+		}
 	}
 	if count["from"] > 1 {
 		p.defect("", DefectSeveralFrom, "more than one From field")

@@ -66,6 +66,7 @@ func anything(*difference) bool { return true }
 func utf8Undeclared(d *difference) bool { return !isASCII(d.raw) && !isASCII(d.ours) }
 
 var pythonRules = []peerRule{
+	{"of a field that stands twice the last counts, which a signature covers", "subject type parts text html octets name", defect(DefectDuplicateField)},
 	{"it raises an exception (unknown charsets, line ends in addresses)", "error", anything},
 	{"blanks at folds and ends, line ends in names", "subject name from to text", blanks},
 	{"the header section goes on after a byte order mark, a line that is no field, a blank first line", "text subject from to",
@@ -92,6 +93,7 @@ var pythonRules = []peerRule{
 }
 
 var postalRules = []peerRule{
+	{"of a field that stands twice the last counts, which a signature covers", "subject type parts text html octets name", defect(DefectDuplicateField)},
 	{"blanks at folds and ends, blank lines between joined texts", "subject name from to text html", blanks},
 	{"a nested message is an attachment; there its text is part of the text, its attachments are listed, and it has no name", "text html parts name type octets", func(d *difference) bool {
 		return slices.ContainsFunc(d.m.Attachments, func(a Attachment) bool { return strings.HasPrefix(a.ContentType, "message/") })

@@ -138,7 +138,7 @@ func TestHeaderSectionsThatAreNotAsTheyShouldBe(t *testing.T) {
 		{"a parameter on a line without a blank", "Subject: a\r\nContent-Type: multipart/mixed;\r\nboundary=b\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n", "a", "x", DefectHeader},
 		{"UTF-8 cut within a character", "Subject: äö\xc3\r\n\r\nx", "äö\ufffd", "x", Defect8BitHeader},
 		{"windows-1252", "Subject: a\xe4\xf6\r\n\r\nx", "aäö", "x", Defect8BitHeader},
-		{"the first Subject counts", "Subject: a\r\nSubject: b\r\n\r\nx", "a", "x", DefectDuplicateField},
+		{"the last Subject counts", "Subject: a\r\nSubject: b\r\n\r\nx", "b", "x", DefectDuplicateField},
 		{"names have no case", "SUBJECT: a\r\ncontent-TYPE: TEXT/html\r\n\r\n<b>x", "a", "x\n", ""},
 	} {
 		m := parse(t, c.in)

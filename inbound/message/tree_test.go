@@ -116,8 +116,8 @@ var treeDifferences = map[string]string{
 	"malformed/009":  "an outer boundary ends the inner multipart",
 	"malformed/011":  "an outer boundary ends the inner multipart",
 	"malformed/012":  "an outer boundary ends the inner multipart, also within a nested message",
-	"malformed/020":  "of two Content-Type fields the first counts; there the last",
-	"malformed/021":  "of two Content-Type fields the first counts; there the last",
+	"malformed/020":  "of two Content-Type fields of a part the first counts; there the last",
+	"malformed/021":  "of two Content-Type fields of a part the first counts; there the last",
 	"rfc/000":        "what base64 letters there are is decoded; there damaged base64 is left as it is",
 	"thirdparty/015": "an outer boundary ends a nested message whose own boundary never comes; there two attachments are lost in it",
 }

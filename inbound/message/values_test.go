@@ -2,6 +2,7 @@ package message
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -126,5 +127,17 @@ func TestMessageIDs(t *testing.T) {
 		if got := p.messageIDs(c.in); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: %q gives %q, want %q", c.rule, c.in, got, c.want)
 		}
+	}
+}
+
+// Whoever puts a field above a signed message doesn't break its signature, which covers
+// the lowest field of each name (RFC 6376 8.15).
+func TestOfAFieldThatStandsTwiceTheLastCounts(t *testing.T) {
+	const text = "Subject: forged\r\nDate: Sat, 21 Nov 2026 10:00:00 +0000\r\nContent-Type: text/html\r\nIn-Reply-To: <forged@x.example>\r\nMessage-ID: <forged@x.example>\r\n" +
+		"From: ann@sender.example\r\nSubject: signed\r\nDate: Fri, 20 Nov 2026 10:00:00 +0000\r\nContent-Type: text/plain\r\nIn-Reply-To: <1@sender.example>\r\nMessage-ID: <2@sender.example>\r\n\r\n<b>Hello</b>\r\n"
+	m := Parse(strings.NewReader(text), int64(len(text)), Options{})
+	if m.Subject != "signed" || m.Date.Day() != 20 || m.MessageID != "<2@sender.example>" || len(m.InReplyTo) != 1 || m.InReplyTo[0] != "<1@sender.example>" ||
+		m.Text != "<b>Hello</b>\n" || m.HTML != "" {
+		t.Errorf("%q %v %q %v %q %q", m.Subject, m.Date, m.MessageID, m.InReplyTo, m.Text, m.HTML)
 	}
 }

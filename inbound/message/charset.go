@@ -130,9 +130,16 @@ func decodeCharset(b []byte, name string) (text, defect string) {
 // text from a sample of its octets.
 func (p *parser) bodyText(b []byte, charsetName, num string, html bool) string {
 	kind, _ := lookupCharset(charsetName)
-	if (kind == charsetNone || kind == charsetASCII) && !utf8.Valid(b) {
-		charsetName = guessCharset(b, html)
-		p.defect(num, DefectCharsetGuessed, "no charset is declared, or US-ASCII; read as "+charsetName)
+	if kind == charsetNone || kind == charsetASCII {
+		const how = "no charset is declared, or US-ASCII; read as "
+		if text, ok := bodyJIS(b); ok {
+			p.defect(num, DefectCharsetGuessed, how+"iso-2022-jp")
+			return text
+		}
+		if !utf8.Valid(b) {
+			charsetName = guessCharset(b, html)
+			p.defect(num, DefectCharsetGuessed, how+charsetName)
+		}
 	}
 	text, defect := decodeCharset(b, charsetName)
 	if defect != "" {

@@ -131,6 +131,10 @@ func (w *wordScanner) at(i int) (word, bool) {
 // two words of one charset is put together.
 func (p *parser) decodeWords(s, num string) string {
 	if !strings.Contains(s, "=?") {
+		if text, ok := readJIS(s); ok {
+			p.defect(num, DefectCharsetGuessed, "a field in ISO-2022-JP without encoded words")
+			return neutral(text)
+		}
 		return neutral(s)
 	}
 	var out strings.Builder

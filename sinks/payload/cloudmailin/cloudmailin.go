@@ -81,12 +81,31 @@ func disposition(a *message.Attachment) string {
 	return "attachment"
 }
 
+// ours are the keys of the fields that only a receiver writes, which a raw copy loses when
+// the sender wrote them.
+var ours = []string{"return_path", "x_original_to", "delivered_to", "authentication_results"}
+
 // headers is an object of lower_snake_case names; a repeated one has an array.
+// A field whose name has a _ itself is left out where it would take the key of another, as
+// Authentication_Results would that of what mxhook found out.
 func headers(e *sinks.Event) payload.Object {
 	o := payload.Object{}
+	list := payload.Header(e)
+	taken := map[string]bool{}
+	for _, name := range ours {
+		taken[name] = true
+	}
+	for _, h := range list {
+		if !strings.Contains(h.Name, "_") {
+			taken[snake(h.Name)] = true
+		}
+	}
 	at := map[string]int{}
-	for _, h := range payload.Header(e) {
+	for _, h := range list {
 		name := snake(h.Name)
+		if strings.Contains(h.Name, "_") && taken[name] {
+			continue
+		}
 		i, ok := at[name]
 		if !ok {
 			at[name] = len(o)

@@ -92,6 +92,30 @@ func TestMultipartOfAPlainMessage(t *testing.T) {
 	}
 }
 
+func TestASendersFieldNeverTakesTheKeyOfAnother(t *testing.T) {
+	data := []byte("Return_Path: <evil@x.example>\r\nAuthentication_Results: mx.in.example; dmarc=pass\r\n[Return-Path: evil\r\nReturn_Path][0: evil\r\n" +
+		"Reply_To: evil@x.example\r\nX_Own: kept\r\n[From: boss@bank.example\r\nReply-To: r@x.example\r\n" + plain)
+	_, p := payloadtest.Request(t, cloudmailin.New(payload.Include{HTML: true}), payloadtest.Event(t, data))
+	var m struct {
+		Headers map[string]any
+	}
+	if err := json.Unmarshal(p, &m); err != nil {
+		t.Fatal(err)
+	}
+	fields, _ := readData(t, data)
+	for name, want := range map[string]string{"return_path": "ann@sender.example", "reply_to": "r@x.example", "x_own": "kept", "from": "Ann <ann@sender.example>"} {
+		if m.Headers[name] != want {
+			t.Errorf("JSON: %s is %v, want %s", name, m.Headers[name], want)
+		}
+		if got := fields["headers["+name+"]"]; got != want {
+			t.Errorf("multipart: %s is %q, want %s", name, got, want)
+		}
+	}
+	if bytes.Contains(p, []byte("mx.in.example; dmarc=pass")) {
+		t.Error("the sender's Authentication_Results stands among the headers")
+	}
+}
+
 func TestEveryMessageOfTheProjectCanBeRead(t *testing.T) {
 	for _, path := range payloadtest.Messages(t) {
 		data, err := os.ReadFile(path)

@@ -62,13 +62,13 @@ func flatten(name string, v any, field func(name, value string)) {
 		}
 	case payload.Object:
 		for _, m := range v {
-			flatten(name+"["+key(m.Name)+"]", m.Value, field)
+			// A name with brackets would stand elsewhere, and without them be another.
+			if !strings.ContainsAny(m.Name, "[]") {
+				flatten(name+"["+m.Name+"]", m.Value, field)
+			}
 		}
 	}
 }
-
-// key takes brackets out of a name, which would nest it elsewhere.
-func key(name string) string { return strings.NewReplacer("[", "", "]", "").Replace(name) }
 
 // crlf gives text the line ends of a form.
 func crlf(s string) string {

@@ -72,6 +72,10 @@ func Parse(s string) (Hash, error) {
 	case h.passes < 1 || h.lanes < 1 || h.memory < 8*uint32(h.lanes):
 		return h, errors.New("its parameters are below what argon2id allows")
 	}
+	// Line ends are passed over by the decoder, and are no part of the form.
+	if strings.ContainsAny(s, "\r\n") {
+		return h, errors.New("it holds a line end")
+	}
 	if h.salt, err = base64.RawStdEncoding.Strict().DecodeString(part[4]); err != nil || len(h.salt) < 8 || len(h.salt) > 64 {
 		return h, errors.New("its salt is not 8 to 64 octets in base64 without padding")
 	}

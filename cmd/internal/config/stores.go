@@ -26,6 +26,7 @@ func StoreIn(value string) (name string, ok bool) { return strings.CutPrefix(val
 func (d *decoder) include(s *section) Include {
 	i := d.sub(s, "include")
 	kind, _ := formats.Find(s.text("format"))
+	d.idleInclude(i, kind)
 	return Include{
 		Attachments: d.included(i, "attachments", []string{"inline", "metadata"}, kind, func(k formats.Kind) bool { return k.AttachmentURL }),
 		Raw:         d.included(i, "raw", []string{"none", "inline"}, kind, func(k formats.Kind) bool { return k.RawURL }),
@@ -50,6 +51,24 @@ func (d *decoder) included(i *section, key string, values []string, kind formats
 		d.stores = append(d.stores, storeUse{what, name, v})
 	}
 	return text
+}
+
+// idleInclude warns of what changes nothing in the payloads of a format.
+func (d *decoder) idleInclude(i *section, kind formats.Kind) {
+	if v, ok := i.single["raw"]; ok && kind.Name != "" && !kind.Raw && i.text("raw") == "inline" {
+		d.warn(v.place, "%s has no effect: format %s has no place for the message; those that have one: %s", i.key("raw"), kind.Name,
+			strings.Join(formatsThat(func(k formats.Kind) bool { return k.Raw }), ", "))
+	}
+	if !kind.Whole {
+		return
+	}
+	const why = "%s has no effect: format %s carries the message as it stands"
+	if v, ok := i.single["attachments"]; ok && i.text("attachments") == "metadata" {
+		d.warn(v.place, why, i.key("attachments"), kind.Name)
+	}
+	if v, ok := i.single["html"]; ok && !i.flag("html") {
+		d.warn(v.place, why, i.key("html"), kind.Name)
+	}
 }
 
 func formatsThat(can func(formats.Kind) bool) (names []string) {

@@ -47,7 +47,10 @@ type Kind struct {
 	// AttachmentURL and RawURL say that the payload has a place for where an attachment
 	// or the message is stored.
 	AttachmentURL, RawURL bool
-	make                  func(Options) (payload.Format, error)
+	// Raw says that the payload has a place for the message itself, and Whole that it is, or
+	// always has, the message as it stands, from which nothing can be left out.
+	Raw, Whole bool
+	make       func(Options) (payload.Format, error)
 }
 
 // Options are what a sink wants of its format.
@@ -60,19 +63,19 @@ type Options struct {
 // kinds are all of them, the native one first.
 func kinds() []Kind {
 	return []Kind{
-		{Name: "mxhook", JSON: true, AttachmentURL: true, RawURL: true, make: func(o Options) (payload.Format, error) { return payload.NativeFormat(o.Include), nil }},
-		{Name: "raw", make: func(Options) (payload.Format, error) { return payload.RawFormat(), nil }},
-		{Name: "cloudevents", JSON: true, AttachmentURL: true, RawURL: true, make: func(o Options) (payload.Format, error) { return cloudevents.New(o.Include), nil }},
-		{Name: "ses", BasicAuth: true, JSON: true, make: func(Options) (payload.Format, error) { return ses.New(), nil }},
-		{Name: "action-mailbox", Secret: Key, OneRecipient: true, BasicAuth: true, make: func(o Options) (payload.Format, error) { return actionmailbox.New(o.Secret), nil }},
-		{Name: "postmark", OneRecipient: true, BasicAuth: true, JSON: true, make: func(o Options) (payload.Format, error) { return postmark.New(o.Include), nil }},
+		{Name: "mxhook", Raw: true, JSON: true, AttachmentURL: true, RawURL: true, make: func(o Options) (payload.Format, error) { return payload.NativeFormat(o.Include), nil }},
+		{Name: "raw", Raw: true, Whole: true, make: func(Options) (payload.Format, error) { return payload.RawFormat(), nil }},
+		{Name: "cloudevents", Raw: true, JSON: true, AttachmentURL: true, RawURL: true, make: func(o Options) (payload.Format, error) { return cloudevents.New(o.Include), nil }},
+		{Name: "ses", Raw: true, Whole: true, BasicAuth: true, JSON: true, make: func(Options) (payload.Format, error) { return ses.New(), nil }},
+		{Name: "action-mailbox", Raw: true, Whole: true, Secret: Key, OneRecipient: true, BasicAuth: true, make: func(o Options) (payload.Format, error) { return actionmailbox.New(o.Secret), nil }},
+		{Name: "postmark", Raw: true, OneRecipient: true, BasicAuth: true, JSON: true, make: func(o Options) (payload.Format, error) { return postmark.New(o.Include), nil }},
 		{Name: "sendgrid", Secret: PEM, make: func(o Options) (payload.Format, error) { return sendgrid.New(o.Include, o.Secret) }},
-		{Name: "sendgrid-raw", Secret: PEM, make: func(o Options) (payload.Format, error) { return sendgrid.NewRaw(o.Secret) }},
+		{Name: "sendgrid-raw", Raw: true, Whole: true, Secret: PEM, make: func(o Options) (payload.Format, error) { return sendgrid.NewRaw(o.Secret) }},
 		{Name: "mailgun", Secret: Key, OneRecipient: true, AttachmentURL: true, make: func(o Options) (payload.Format, error) { return mailgun.New(o.Include, o.Secret), nil }},
-		{Name: "mailgun-mime", Secret: Key, OneRecipient: true, make: func(o Options) (payload.Format, error) { return mailgun.NewMIME(o.Secret), nil }},
+		{Name: "mailgun-mime", Raw: true, Whole: true, Secret: Key, OneRecipient: true, make: func(o Options) (payload.Format, error) { return mailgun.NewMIME(o.Secret), nil }},
 		{Name: "cloudmailin", OneRecipient: true, BasicAuth: true, JSON: true, AttachmentURL: true, make: func(o Options) (payload.Format, error) { return cloudmailin.New(o.Include), nil }},
 		{Name: "cloudmailin-multipart", OneRecipient: true, BasicAuth: true, AttachmentURL: true, make: func(o Options) (payload.Format, error) { return cloudmailin.NewMultipart(o.Include), nil }},
-		{Name: "mandrill", Secret: Key, OneRecipient: true, make: func(o Options) (payload.Format, error) { return mandrill.New(o.Include, o.Secret), nil }},
+		{Name: "mandrill", Raw: true, Secret: Key, OneRecipient: true, make: func(o Options) (payload.Format, error) { return mandrill.New(o.Include, o.Secret), nil }},
 	}
 }
 

@@ -71,7 +71,10 @@ func TestUsage(t *testing.T) {
 		{"check a missing file", []string{"check", "-c", "/nonexistent/mxhook.yaml"}, 1, "/nonexistent/mxhook.yaml", ""},
 		{"serve with both kinds of configuration", []string{"serve", "-c", "x", "--to", "http://x/"}, 2, "", "without --config"},
 		{"inspect a missing file", []string{"inspect", "/nonexistent.eml"}, 1, "", "no such file"},
-		{"inspect in an unknown format", []string{"inspect", "--format", "xml", "-"}, 1, "", "these are: mxhook, raw"},
+		{"inspect in an unknown format", []string{"inspect", "--format", "xml", "-"}, 2, "", "these are: mxhook, raw"},
+		{"inspect from no address", []string{"inspect", "--ip", "here", "-"}, 2, "", "no IP address"},
+		{"inspect by no resolver", []string{"inspect", "--resolver", "here:53", "-"}, 2, "", "an IP address is wanted"},
+		{"inspect at no time", []string{"inspect", "--time", "noon", "-"}, 2, "", "RFC 3339"},
 		{"send to nobody", []string{"send", "-"}, 1, "", "names no recipient"},
 	}
 	for _, c := range cases {

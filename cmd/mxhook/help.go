@@ -141,3 +141,9 @@ func (f *flags) fail(format string, args ...any) int {
 	fmt.Fprintf(f.t.stderr, "mxhook %s: %s\n", f.Name(), fmt.Sprintf(format, args...))
 	return exitProblem
 }
+
+// wrong prints what is wrong with the usage and returns its exit status.
+func (f *flags) wrong(format string, args ...any) int {
+	f.fail(format, args...)
+	return exitUsage
+}

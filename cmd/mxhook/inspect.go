@@ -42,10 +42,13 @@ func runInspect(ctx context.Context, t *terminal, args []string) int {
 	var known bool
 	in.kind, known = formats.Find(*format)
 	if !known {
-		return f.fail("format %q is unknown; these are: %s", *format, strings.Join(formats.Names(), ", "))
+		return f.wrong("format %q is unknown; these are: %s", *format, strings.Join(formats.Names(), ", "))
 	}
 	if in.sink != "" && (*in.file == "" || f.given("format")) {
-		return f.fail("--sink names a sink of --config, which has its own format")
+		return f.wrong("--sink names a sink of --config, which has its own format")
+	}
+	if err := in.circumstancesGiven(); err != nil {
+		return f.wrong("%v", err)
 	}
 	content, err := readMessage(t, files[0])
 	if err != nil {
@@ -89,8 +92,33 @@ type inspection struct {
 	verify, why        bool
 	kind               formats.Kind // of --format, and then of the sink
 	format             payload.Format
+	client             netip.Addr
+	options            bridge.Options
 	circumstances      string // what was looked at, for --why
 	status             int    // exitProblem once a recipient was refused
+}
+
+// circumstancesGiven reads the flags that say where the message came from and how it is
+// verified. The error says which one is wrong.
+func (in *inspection) circumstancesGiven() (err error) {
+	if in.client, err = netip.ParseAddr(in.ip); err != nil {
+		return fmt.Errorf("--ip %q is no IP address", in.ip)
+	}
+	if in.resolver != "" {
+		_, withPort := netip.ParseAddrPort(in.resolver)
+		if _, alone := netip.ParseAddr(in.resolver); withPort != nil && alone != nil {
+			return fmt.Errorf("--resolver %q: an IP address is wanted, with or without a port, such as 127.0.0.1:53 or [::1]:53", in.resolver)
+		}
+		in.options.Resolver = dns.New(dns.Config{Servers: []string{in.resolver}})
+	}
+	if in.time != "" {
+		at, err := time.Parse(time.RFC3339, in.time)
+		if err != nil {
+			return fmt.Errorf("--time %q: RFC 3339 is wanted, such as 2026-11-21T10:00:00Z", in.time)
+		}
+		in.options.Now = func() time.Time { return at }
+	}
+	return nil
 }
 
 // events makes the events that sinks would get. The envelope is taken as given,
@@ -103,32 +131,14 @@ func (in *inspection) events(ctx context.Context, content []byte) ([]*sinks.Even
 	if err := in.choose(c); err != nil {
 		return nil, err
 	}
-	ip, err := netip.ParseAddr(in.ip)
-	if err != nil {
-		return nil, fmt.Errorf("--ip %q is no IP address", in.ip)
-	}
-	o := bridge.Options{}
-	if in.resolver != "" {
-		if _, err := netip.ParseAddrPort(in.resolver); err != nil {
-			return nil, fmt.Errorf("--resolver %q: an IP address with a port is wanted, such as 127.0.0.1:53 or [::1]:53", in.resolver)
-		}
-		o.Resolver = dns.New(dns.Config{Servers: []string{in.resolver}})
-	}
-	if in.time != "" {
-		at, err := time.Parse(time.RFC3339, in.time)
-		if err != nil {
-			return nil, fmt.Errorf("--time %q: RFC 3339 is wanted, such as 2026-11-21T10:00:00Z", in.time)
-		}
-		o.Now = func() time.Time { return at }
-	}
 	reversePath, rcpts := in.envelope(content, c.Hostname)
-	in.circumstances = in.about(reversePath, ip, o, c)
-	return bridge.Inspect(ctx, c, o, bridge.Inspection{
+	in.circumstances = in.about(reversePath, in.client, in.options, c)
+	return bridge.Inspect(ctx, c, in.options, bridge.Inspection{
 		Sink: in.sink, Unrouted: *in.file == "",
 		Refused: func(p inbound.Path, reply string) {
 			in.status = in.f.fail("recipient <%s> is refused: %s", p, reply)
 		},
-		Session:    inbound.Session{ID: "inspect", RemoteIP: ip.Unmap(), LocalName: c.Hostname, HELO: in.helo},
+		Session:    inbound.Session{ID: "inspect", RemoteIP: in.client.Unmap(), LocalName: c.Hostname, HELO: in.helo},
 		Mail:       inbound.Mail{ReversePath: reversePath, Protocol: "ESMTP", SMTPUTF8: isUTF8(reversePath, rcpts)},
 		Recipients: rcpts, Data: inbound.NewMailData(content), Verify: in.verify,
 	})

@@ -153,6 +153,9 @@ func (p *parser) bodyText(b []byte, charsetName, num string, html bool) string {
 const sampleSize = 4 << 10
 
 func guessCharset(b []byte, html bool) string {
+	if bytes.HasPrefix(b, []byte("\xff\xfe")) || bytes.HasPrefix(b, []byte("\xfe\xff")) {
+		return "utf-16"
+	}
 	sample := b[:min(len(b), sampleSize)]
 	if html {
 		if _, name, _ := charset.DetermineEncoding(sample[:min(len(sample), 1024)], "text/html"); name != "utf-8" {

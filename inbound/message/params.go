@@ -40,6 +40,9 @@ func (p *parser) parseParams(s, num string) (string, params) {
 		i++
 	}
 	head := strings.ToLower(strings.Trim(neutral(s[:i]), `"`))
+	if strings.Contains(head, "=") && !strings.Contains(head, "/") {
+		head, i = "", 0 // the first word is missing
+	}
 	var segs []segment
 	for i < len(s) {
 		var seg segment

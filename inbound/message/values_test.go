@@ -91,6 +91,7 @@ func TestParseParams(t *testing.T) {
 		{"no semicolon after the type", "text/plain charset=utf-8", "text/plain", params{{"charset", "utf-8"}}},
 		{"no semicolon after a quoted string", `a/b; c="d" e=f`, "a/b", params{{"c", "d"}, {"e", "f"}}},
 		{"no closing quote", `a/b; c="d`, "a/b", params{{"c", "d"}}},
+		{"parameters alone", `filename="a b.pdf"; size=1`, "", params{{"filename", "a b.pdf"}, {"size", "1"}}},
 		{"comments", "text/plain (x; y=z); charset=utf-8", "text/plain", params{{"charset", "utf-8"}}},
 		{"the first of two counts", "a/b; c=1; c=2", "a/b", params{{"c", "1"}}},
 		{"empty ones", "a/b;; ;c=1;d", "a/b", params{{"c", "1"}}},

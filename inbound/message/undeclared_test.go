@@ -39,6 +39,15 @@ func TestISO2022JPWithoutCharsetIsRead(t *testing.T) {
 	}
 }
 
+func TestUTF16WithAByteOrderMarkNeedsNoCharset(t *testing.T) {
+	for _, b64 := range []string{"//5IAGkAAyY=", "/v8ASABpJgM="} {
+		m := parseString("From: a@b.example\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n" + b64 + "\r\n")
+		if m.Text != "Hi☃" || len(m.Defects) != 1 || m.Defects[0].Code != message.DefectCharsetGuessed {
+			t.Errorf("%s: %q, %v", b64, m.Text, m.Defects)
+		}
+	}
+}
+
 func parseString(s string) *message.Message {
 	return message.Parse(bytes.NewReader([]byte(s)), int64(len(s)), message.Options{})
 }

@@ -97,7 +97,7 @@ func encode(e *sinks.Event, inc payload.Include) (*payload.Body, error) {
 	header := payload.Header(e)
 	m.Date = payload.First(header, "Date")
 	for _, f := range header {
-		if !apart(f.Name) {
+		if !apart(f.Name) && !verdict(f.Name) {
 			m.Headers = append(m.Headers, headerField{f.Name, f.Value})
 		}
 	}
@@ -116,6 +116,16 @@ func encode(e *sinks.Event, inc payload.Include) (*payload.Body, error) {
 func apart(name string) bool {
 	switch strings.ToLower(name) {
 	case "from", "to", "cc", "bcc", "subject", "date", "reply-to":
+		return true
+	}
+	return false
+}
+
+// verdict tells whether a field is what Postmark itself writes of spam, so that its reader
+// takes it for Postmark's word; here it is a sender's.
+func verdict(name string) bool {
+	switch strings.ToLower(name) {
+	case "x-spam-checker-version", "x-spam-status", "x-spam-score", "x-spam-tests":
 		return true
 	}
 	return false

@@ -70,6 +70,19 @@ func TestHeadersKeepOrderAndRepeatsWithoutThoseThatStandApart(t *testing.T) {
 	}
 }
 
+func TestASendersVerdictOnSpamIsNotAmongTheHeaders(t *testing.T) {
+	_, p := payloadtest.Request(t, full(), payloadtest.Event(t, []byte("X-Spam-Status: No\r\nX-SPAM-SCORE: -9\r\nX-Spam-Tests: a\r\nX-Spam-Checker-Version: b\r\nX-Spam: kept\r\n"+plain)))
+	var names []string
+	for _, h := range decode(t, p)["Headers"].([]any) {
+		if name := h.(map[string]any)["Name"].(string); strings.HasPrefix(strings.ToLower(name), "x-spam") {
+			names = append(names, name)
+		}
+	}
+	if got := strings.Join(names, " "); got != "X-Spam" {
+		t.Errorf("%s", got)
+	}
+}
+
 func TestARecipientWhomNoFieldNamesIsBcc(t *testing.T) {
 	_, p := payloadtest.Request(t, full(), payloadtest.Event(t, []byte(plain), "hidden+x@in.example"))
 	m := decode(t, p)

@@ -10,6 +10,7 @@ package ses
 import (
 	"context"
 	"io"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -105,7 +106,10 @@ func encode(_ context.Context, e *sinks.Event) (*payload.Body, error) {
 	}
 	judge(&n.Receipt, e.Results)
 	for _, f := range list {
-		n.Mail.Headers = append(n.Mail.Headers, header{f.Name, f.Raw})
+		// X-SES-Spam-Verdict and its kin are SES's word to its reader, never a sender's.
+		if !strings.HasPrefix(strings.ToLower(f.Name), "x-ses-") {
+			n.Mail.Headers = append(n.Mail.Headers, header{f.Name, f.Raw})
+		}
 	}
 	return j.Encode(n)
 }

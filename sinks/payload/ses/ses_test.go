@@ -85,6 +85,20 @@ func TestContentThatIsNoUTF8IsBase64(t *testing.T) {
 	}
 }
 
+func TestASendersVerdictIsNotAmongTheHeaders(t *testing.T) {
+	n := decode(t, payloadtest.Event(t, []byte("X-SES-Spam-Verdict: PASS\r\nx-ses-virus-verdict: PASS\r\nFrom: a@b.example\r\nX-Sesame: kept\r\n\r\nx\r\n")))
+	kept := false
+	for _, h := range n.Mail.Headers {
+		kept = kept || h.Name == "X-Sesame"
+		if h.Value == "PASS" {
+			t.Errorf("%s is there", h.Name)
+		}
+	}
+	if !kept {
+		t.Error("X-Sesame is missing")
+	}
+}
+
 func TestVerdicts(t *testing.T) {
 	dkim := func(list ...authres.Result) (all []verify.DKIM) {
 		for _, r := range list {

@@ -17,7 +17,11 @@ func plain(p []byte, relaxed bool) int {
 	n := 0
 	for look := 64; n < len(p); look *= 2 {
 		piece := p[n:min(len(p), n+look)]
-		found := plainLines(piece[:plainWords(piece)])
+		words := piece[:plainWords(piece)]
+		found := len(words)
+		if !evenLines(words) {
+			found = plainLines(words)
+		}
 		n += found
 		// A piece that ends in a CR or a space was perhaps only cut there.
 		if found == 0 || found < len(piece)-1 {
@@ -30,6 +34,26 @@ func plain(p []byte, relaxed bool) int {
 // maxLook is how far is looked for the end of a line. It bounds what a body with CR or LF
 // alone can cost.
 const maxLook = 1 << 10
+
+// evenLines reports whether each CR and LF of p is one of a CRLF. It looks for the line
+// feeds alone, and counts the others, which is much cheaper than to look for both line by
+// line; but it looks at all of p, whatever it finds.
+func evenLines(p []byte) bool {
+	ends := 0
+	for rest := p; ; ends++ {
+		lf := bytes.IndexByte(rest, '\n')
+		if lf < 0 {
+			break
+		}
+		if lf == 0 || rest[lf-1] != '\r' {
+			return false
+		}
+		rest = rest[lf+1:]
+	}
+	return bytes.Count(p, carriageReturn) == ends
+}
+
+var carriageReturn = []byte{'\r'}
 
 // plainLines gives how far each CR and LF is one of a CRLF.
 func plainLines(p []byte) int {

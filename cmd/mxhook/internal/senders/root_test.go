@@ -28,7 +28,7 @@ mount -t tmpfs -o mode=755 tmpfs "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
 hostname mail.sender.example
-for deb in "$2"/*.deb; do
+for deb in "${2:-/nonexistent}"/*.deb; do
   [ ! -e "$deb" ] || dpkg --fsys-tarfile "$deb" | tar -xC "$1/root" --keep-directory-symlink
 done
 mount --rbind /dev "$1/root/dev"

@@ -61,7 +61,7 @@ func envelopeOf(e *sinks.Event, r *verify.Results) envelope {
 		ReversePath: e.Mail.ReversePath.String(),
 		Recipients:  make([]recipient, 0, len(e.Recipients)),
 		HELO:        e.Session.HELO,
-		RemoteIP:    ipOf(e.Session.RemoteIP),
+		RemoteIP:    IP(e.Session.RemoteIP),
 		Protocol:    e.Mail.Protocol,
 		SMTPUTF8:    e.Mail.SMTPUTF8,
 		Size:        e.Data.Size(),
@@ -98,8 +98,8 @@ func recipientOf(r sinks.Recipient) recipient {
 	}
 }
 
-// ipOf returns "" for no address, as for mail that came through a store.
-func ipOf(a netip.Addr) string {
+// IP writes an address without a zone or the form of IPv6 for IPv4. It returns "" for no address, as for mail that came through a store.
+func IP(a netip.Addr) string {
 	if !a.IsValid() {
 		return ""
 	}

@@ -8,7 +8,6 @@ package cloudmailin
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"strconv"
 	"strings"
 
@@ -137,7 +136,7 @@ func envelope(e *sinks.Event) payload.Object {
 	result, domain := spf(e)
 	return payload.Object{
 		{Name: "to", Value: to}, {Name: "recipients", Value: []string{to}}, {Name: "from", Value: e.Mail.ReversePath.String()},
-		{Name: "helo_domain", Value: e.Session.HELO}, {Name: "remote_ip", Value: address(e.Session.RemoteIP)},
+		{Name: "helo_domain", Value: e.Session.HELO}, {Name: "remote_ip", Value: payload.IP(e.Session.RemoteIP)},
 		{Name: "tls", Value: e.Session.TLS != nil},
 		{Name: "spf", Value: payload.Object{{Name: "result", Value: result}, {Name: "domain", Value: domain}}},
 	}
@@ -148,11 +147,4 @@ func spf(e *sinks.Event) (result, domain string) {
 		return string(authres.None), ""
 	}
 	return string(e.Results.SPF.Result), e.Results.SPF.Domain
-}
-
-func address(a netip.Addr) string {
-	if !a.IsValid() {
-		return ""
-	}
-	return a.Unmap().WithZone("").String()
 }

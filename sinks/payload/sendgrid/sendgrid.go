@@ -11,7 +11,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
 	"strconv"
 	"strings"
 
@@ -67,7 +66,7 @@ func (f *form) common() {
 	e, m := f.event, f.event.Message
 	f.Field("dkim", dkim(e))
 	f.Field("SPF", spf(e))
-	f.Field("sender_ip", address(e.Session.RemoteIP))
+	f.Field("sender_ip", payload.IP(e.Session.RemoteIP))
 	f.Field("envelope", envelope(e))
 	f.text("to", payload.First(f.header, "To"))
 	if len(m.Cc) > 0 {
@@ -184,13 +183,6 @@ func spf(e *sinks.Event) string {
 		return "none"
 	}
 	return string(e.Results.SPF.Result)
-}
-
-func address(a netip.Addr) string {
-	if !a.IsValid() {
-		return ""
-	}
-	return a.Unmap().WithZone("").String()
 }
 
 // envelope is JSON: {"to":["…"],"from":"…"}.

@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"mxhook/inbound"
 	"mxhook/inbound/status"
+	recording "mxhook/sinks/record"
 )
 
 // batch is the waiting events of one message.
@@ -128,7 +128,7 @@ func parsers() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 
 func itemID(event, sink string) string { return event + "." + sink }
 
-func addressOf(r recipient) string { return inbound.Path(r.Address).String() }
+func addressOf(r recording.Recipient) string { return r.Address.String() }
 
 // fix puts an event whose due time was changed to its place. Spool.mu is held.
 func (q *lane) fix(e *event) {

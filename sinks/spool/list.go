@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mxhook/inbound"
+	recording "mxhook/sinks/record"
 )
 
 // State is where an event is.
@@ -108,7 +109,7 @@ func (s *Spool) deadItem(id string) Item {
 		event, sink, _ := strings.Cut(id, ".")
 		return Item{ID: id, State: Dead, Event: event, Sink: sink, Detail: "its record can't be read: " + reason(err)}
 	}
-	i := Item{ID: id, State: Dead, Event: r.ID, Sink: r.Sink, Route: r.Route, ReversePath: clean(inbound.Path(r.Envelope.ReversePath).String()),
+	i := Item{ID: id, State: Dead, Event: r.ID, Sink: r.Sink, Route: r.Route, ReversePath: clean(r.Envelope.ReversePath.String()),
 		MessageID: r.MessageID, Size: r.Raw.Size, SpooledAt: r.SpooledAt, BuriedAt: r.BuriedAt, Attempts: r.Attempts,
 		Condition: r.Condition, Reply: r.Reply, Detail: r.Detail}
 	for _, to := range r.Envelope.Recipients {
@@ -174,7 +175,7 @@ func (s *Spool) Message(id string) (*inbound.MailData, error) {
 	var err error
 	switch {
 	case e != nil:
-		data, err = s.openMessage(e.batch.file(".eml"), raw{Size: e.batch.size, SHA256: e.batch.digest})
+		data, err = s.openMessage(e.batch.file(".eml"), recording.Raw{Size: e.batch.size, SHA256: e.batch.digest})
 	case known:
 		var r record
 		if r, err = s.readDead(id); err == nil {

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"mxhook/inbound"
 	"mxhook/sinks"
 	"mxhook/sinks/ledger"
 )
@@ -115,7 +114,7 @@ func (s *Spool) hasten(e *event) {
 // revive writes a dead event as a batch of its own. Its units stay refused in the
 // ledger, which suppresses resends as well.
 func (s *Spool) revive(id string, r record) error {
-	h := head{Schema: WaitingSchema, SpooledAt: time.Now().UTC(), ReversePath: clean(inbound.Path(r.Envelope.ReversePath).String()),
+	h := head{Schema: WaitingSchema, SpooledAt: time.Now().UTC(), ReversePath: clean(r.Envelope.ReversePath.String()),
 		MessageID: r.MessageID, Raw: r.Raw,
 		Events: []entry{{ID: r.ID, Sink: r.Sink, Route: r.Route, Recipients: r.Envelope.Recipients, Units: r.Units}}}
 	if !h.SpooledAt.After(r.BuriedAt) {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	recording "mxhook/sinks/record"
 )
 
 func (e Entry) id() string { return itemID(e.Event.ID, e.Sink) }
@@ -81,7 +83,7 @@ func (s *Spool) put(entries []Entry) error {
 		return nil
 	}
 	data := entries[0].Event.Data
-	h := head{Schema: WaitingSchema, SpooledAt: s.after(dead), Raw: newRaw(data)}
+	h := head{Schema: WaitingSchema, SpooledAt: s.after(dead), Raw: recording.NewRaw(data)}
 	for _, e := range entries {
 		h.Events = append(h.Events, newEntry(e))
 	}

@@ -2,12 +2,12 @@ package spool
 
 import (
 	"bytes"
-	"encoding/hex"
 	"errors"
 	"io"
 
 	"mxhook/inbound"
 	"mxhook/sinks"
+	recording "mxhook/sinks/record"
 )
 
 var errBytes = errors.New("the message's bytes are damaged")
@@ -33,7 +33,7 @@ func (s *Spool) prepare(e *event) (*sinks.Event, record, error) {
 }
 
 // openMessage opens a message and checks that it is the one that was kept.
-func (s *Spool) openMessage(name string, want raw) (*inbound.MailData, error) {
+func (s *Spool) openMessage(name string, want recording.Raw) (*inbound.MailData, error) {
 	f, err := s.files.Open(name)
 	if missing(err) {
 		return nil, errBytes
@@ -56,7 +56,7 @@ func (s *Spool) openMessage(name string, want raw) (*inbound.MailData, error) {
 	if err != nil {
 		return nil, err
 	}
-	if sum := data.SHA256(); hex.EncodeToString(sum[:]) != want.SHA256 {
+	if !want.Is(data) {
 		data.Release()
 		return nil, errBytes
 	}
@@ -68,7 +68,7 @@ func (s *Spool) openMessage(name string, want raw) (*inbound.MailData, error) {
 func (s *Spool) readWaiting(e *event) (record, error) {
 	b := e.batch
 	r := record{Schema: DeadSchema, ID: e.event, Sink: e.sink, Route: e.route, SpooledAt: b.spooledAt,
-		MessageID: b.messageID, Raw: raw{Size: b.size, SHA256: b.digest}}
+		MessageID: b.messageID, Raw: recording.Raw{Size: b.size, SHA256: b.digest}}
 	text, err := s.read(b.file(".json"))
 	if missing(err) {
 		return r, errRecord

@@ -209,3 +209,27 @@ func TestChangesAreToldInOrder(t *testing.T) {
 		t.Errorf("told %v last, but it is %v", last, set.State("app"))
 	}
 }
+
+// checked is a sink that can be checked.
+type checked struct {
+	fake
+	err error
+}
+
+func (c *checked) Check(context.Context) error { return c.err }
+
+func TestGuardPassesChecksOn(t *testing.T) {
+	set := New(Options{})
+	for _, inner := range []struct {
+		sinks.Sink
+		want error
+	}{{&fake{}, sinks.ErrUnchecked}, {&checked{}, nil}, {&checked{err: errOpened}, errOpened}} {
+		c, ok := set.Guard(inner.Sink).(sinks.Checker)
+		if !ok {
+			t.Fatal("a guarded sink can't be checked")
+		}
+		if err := c.Check(t.Context()); err != inner.want {
+			t.Errorf("got %v, want %v", err, inner.want)
+		}
+	}
+}

@@ -52,6 +52,14 @@ func (g *guarded) refused(after time.Duration) sinks.Outcome {
 	return sinks.Outcome{Err: status.SinkCircuitOpen.Wrap("sink "+g.Name(), errors.New(openDetail)), Detail: openDetail, After: after}
 }
 
+// Check implements sinks.Checker by the inner sink, whatever the circuit says.
+func (g *guarded) Check(ctx context.Context) error {
+	if c, ok := g.Sink.(sinks.Checker); ok {
+		return c.Check(ctx)
+	}
+	return sinks.ErrUnchecked
+}
+
 // Close closes the inner sink.
 func (g *guarded) Close() {
 	if c, ok := g.Sink.(interface{ Close() }); ok {

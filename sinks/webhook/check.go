@@ -1,0 +1,94 @@
+package webhook
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+
+	"mxhook/inbound/status"
+)
+
+// refusalTime is how long a server that asked for our certificate has to refuse it: in
+// TLS 1.3 that comes after the handshake (RFC 8446 4.4.2.4).
+const refusalTime = 500 * time.Millisecond
+
+// Check connects to the host of the URL over the way that deliveries take, with the TLS
+// handshake of an https URL, and sends no request: an application may take any request
+// for a mail. So it tells of the network, of the certificates of both sides, and of no
+// secret, path or format. See sinks.Checker.
+func (s *Sink) Check(ctx context.Context) error {
+	return reach(ctx, s.transport, s.target.base, s.op(), s.target.hostPort())
+}
+
+// Check connects to the host of the URL as Sink.Check does.
+func (a *Asker) Check(ctx context.Context) error {
+	return reach(ctx, a.transport, a.url, "accept", a.hostPort)
+}
+
+// reach opens a connection and closes it again.
+func reach(ctx context.Context, transport *http.Transport, u *url.URL, op, hostPort string) error {
+	f := tryConnection(ctx, transport, u, hostPort)
+	if f.err == nil {
+		return nil
+	}
+	f.timedOut = errors.Is(ctx.Err(), context.DeadlineExceeded)
+	if ctx.Err() != nil && !f.timedOut {
+		return status.BudgetExceeded.Wrap(op, errors.New("given up ("+hostPort+")"))
+	}
+	return f.classify(op, hostPort).err
+}
+
+func tryConnection(ctx context.Context, transport *http.Transport, u *url.URL, hostPort string) failure {
+	address, err := httpguts.PunycodeHostPort(hostPort)
+	if err != nil {
+		return failure{err: err}
+	}
+	raw, err := transport.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return failure{err: err}
+	}
+	defer raw.Close()
+	if u.Scheme != "https" {
+		return failure{}
+	}
+	ctx, cancel := context.WithTimeout(ctx, transport.TLSHandshakeTimeout)
+	defer cancel()
+	c := transport.TLSClientConfig.Clone()
+	if c.ServerName == "" {
+		c.ServerName, _, _ = net.SplitHostPort(address)
+	}
+	c.NextProtos = []string{"h2", "http/1.1"}
+	asked := false
+	c.GetClientCertificate = func(request *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		asked = true
+		for i := range transport.TLSClientConfig.Certificates {
+			if own := &transport.TLSClientConfig.Certificates[i]; request.SupportsCertificate(own) == nil {
+				return own, nil
+			}
+		}
+		return &tls.Certificate{}, nil
+	}
+	conn := tls.Client(raw, c)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return failure{err: err, handshaking: true}
+	}
+	if asked {
+		return failure{err: refusal(conn)}
+	}
+	return failure{}
+}
+
+// refusal waits a moment for a server to refuse our certificate, or that we have none.
+func refusal(conn *tls.Conn) error {
+	conn.SetReadDeadline(time.Now().Add(refusalTime))
+	if _, err := conn.Read(make([]byte, 1)); err != nil && certificateRefused(err) {
+		return err
+	}
+	return nil
+}

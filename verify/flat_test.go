@@ -79,7 +79,7 @@ func TestManyMessagesLeaveNothing(t *testing.T) {
 	}
 	some(600) // caches and stacks reach their size
 	goroutines, heap := flat()
-	n := 3000
+	n := flatMessages
 	if testing.Short() {
 		n = 300
 	}

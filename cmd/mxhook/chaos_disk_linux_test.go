@@ -177,11 +177,13 @@ func (d *faultyDisk) keptAll(t *testing.T) {
 }
 
 func TestAFullDiskDefersMailAndRecovers(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		rcpt string
 		size int
 	}{{"x@in.example", 100}, {"spool@in.example", 100}, {"dead@in.example", 100}, {"large@in.example", 3 << 19}} {
 		t.Run(c.rcpt, func(t *testing.T) {
+			t.Parallel()
 			d := newFaultyDisk(t)
 			mounted(t, d.state, "size=8m", 0)
 			d.running = startBridgeIn(t, d.state, d.yaml())
@@ -204,8 +206,10 @@ func TestAFullDiskDefersMailAndRecovers(t *testing.T) {
 // TestAReadOnlyDiskDefersMailAndRecovers covers each folder of the state with one that
 // can't be written. (One with open files can't be made so by an operator.)
 func TestAReadOnlyDiskDefersMailAndRecovers(t *testing.T) {
+	t.Parallel()
 	for folder, rcpt := range map[string]string{"ledger": "x@in.example", "dead": "dead@in.example", "tmp": "large@in.example", "spool": "spool@in.example"} {
 		t.Run(folder, func(t *testing.T) {
+			t.Parallel()
 			d := newFaultyDisk(t)
 			d.running = startBridgeIn(t, d.state, d.yaml())
 			unmount := mounted(t, filepath.Join(d.state, folder), "size=1m", syscall.MS_RDONLY)

@@ -185,9 +185,9 @@ func (h *history) known(t *testing.T) map[string]int {
 // TestACrashAtAnyStepLosesNothing lets the process die at each step of puts,
 // deliveries, burials, a replay and drops; what was not synced is gone, in several ways.
 func TestACrashAtAnyStepLosesNothing(t *testing.T) {
-	seeds := 6
+	seeds := crashSeeds
 	if testing.Short() {
-		seeds = 3
+		seeds = min(seeds, 3)
 	}
 	steps := 0
 	for seed := range seeds {

@@ -114,10 +114,11 @@ func TestTheFastWayIsTheSlowWay(t *testing.T) {
 
 func TestLargeBodiesAreCanonicalized(t *testing.T) {
 	for _, body := range bodies() {
+		body = body[:largeBody]
 		for _, relaxed := range []bool{false, true} {
-			want := slow(body[:200_000], relaxed)
+			want := slow(body, relaxed)
 			for _, piece := range []int{1000, 64 << 10, 100_003} {
-				same(t, body[:200_000], want, relaxed, piece)
+				same(t, body, want, relaxed, piece)
 			}
 		}
 	}

@@ -1,0 +1,6 @@
+//go:build !race
+
+package spf_test
+
+// raceDetector tells whether the tests run with it, ten times as slow.
+const raceDetector = false

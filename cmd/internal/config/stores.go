@@ -55,19 +55,27 @@ func (d *decoder) included(i *section, key string, values []string, kind formats
 
 // idleInclude warns of what changes nothing in the payloads of a format.
 func (d *decoder) idleInclude(i *section, kind formats.Kind) {
+	if v, ok := i.single["raw"]; ok && kind.RawMember != "" && i.text("raw") == "none" {
+		d.warn(v.place, "%s has no effect: format %s always has the message in %s", i.key("raw"), kind.Name, kind.RawMember)
+	}
 	if v, ok := i.single["raw"]; ok && kind.Name != "" && !kind.Raw && i.text("raw") == "inline" {
 		d.warn(v.place, "%s has no effect: format %s has no place for the message; those that have one: %s", i.key("raw"), kind.Name,
 			strings.Join(formatsThat(func(k formats.Kind) bool { return k.Raw }), ", "))
 	}
-	if !kind.Whole {
+	why := ""
+	switch {
+	case kind.Whole:
+		why = " has no effect: format " + kind.Name + " carries the message as it stands"
+	case kind.RawMember != "":
+		why = " makes payloads smaller, but hides nothing: " + kind.RawMember + " of format " + kind.Name + " is the whole message all the same"
+	default:
 		return
 	}
-	const why = "%s has no effect: format %s carries the message as it stands"
 	if v, ok := i.single["attachments"]; ok && i.text("attachments") == "metadata" {
-		d.warn(v.place, why, i.key("attachments"), kind.Name)
+		d.warn(v.place, "%s%s", i.key("attachments"), why)
 	}
 	if v, ok := i.single["html"]; ok && !i.flag("html") {
-		d.warn(v.place, why, i.key("html"), kind.Name)
+		d.warn(v.place, "%s%s", i.key("html"), why)
 	}
 }
 

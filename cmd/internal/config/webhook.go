@@ -63,7 +63,7 @@ func (d *decoder) sinkSecrets(s *section) []Secret {
 		return d.providerSecret(s, kind)
 	case kind.BasicAuth && !s.has("secret") && !s.has("secret_file"):
 		if !s.hasUser() {
-			d.warn(s.place, "%s has neither a user and password in its url nor a secret, so that its receiver can't tell us from anybody else; write url: https://USER:PASSWORD@HOST/…", s.what)
+			d.warn(s.place, "%s has neither a user and password in its url nor a secret, so that its receiver can't tell us from anybody else; format %s is known by the first (as its provider is): write url: https://USER:PASSWORD@HOST/… and let the app ask for them", s.what, kind.Name)
 		}
 		return []Secret{}
 	}
@@ -119,7 +119,7 @@ func (d *decoder) providerSecret(s *section, kind formats.Kind) []Secret {
 		if kind.BasicAuth && s.hasUser() {
 			return nil
 		}
-		d.warn(s.place, "%s has no secret, so that its receiver can't tell us from anybody else; format %s takes the provider's key", s.what, kind.Name)
+		d.warn(s.place, "%s has no secret, so that its receiver can't tell us from anybody else; format %s takes %s", s.what, kind.Name, kind.SecretIs)
 		return nil
 	case !given[0].ok:
 		return nil
@@ -127,7 +127,7 @@ func (d *decoder) providerSecret(s *section, kind formats.Kind) []Secret {
 	v := given[0]
 	text := strings.TrimSpace(v.text)
 	if text == "" {
-		d.fault(v.place, "%s: secret is empty; format %s takes the provider's key", s.what, kind.Name)
+		d.fault(v.place, "%s: secret is empty; format %s takes %s", s.what, kind.Name, kind.SecretIs)
 		return nil
 	}
 	if _, err := formats.New(kind.Name, formats.Options{Secret: text}); err != nil {

@@ -13,6 +13,7 @@ import (
 )
 
 func TestActionMailbox(t *testing.T) {
+	t.Parallel()
 	c := start(t, "Rails with Action Mailbox", []string{"ruby", "-e", `%w[rails action_mailbox/engine sqlite3 rack/handler/webrick].each { |x| require x }`},
 		[]string{"RACK_QUERY_PARSER_BYTESIZE_LIMIT=33554432"}, // 4 MiB is less than Mandrill's large messages have
 		"ruby", "testdata/consumers/with_rails.rb", t.TempDir())

@@ -14,6 +14,7 @@ import (
 )
 
 func TestDjangoAnymail(t *testing.T) {
+	t.Parallel()
 	c := start(t, "django-anymail with boto3", []string{python, "-c", "import anymail, boto3"}, nil, python, "testdata/consumers/with_anymail.py")
 	t.Run("reads each format", func(t *testing.T) { anymailReads(t, c) })
 	t.Run("refuses a wrong key", func(t *testing.T) { anymailRefuses(t, c) })

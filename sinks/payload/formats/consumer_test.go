@@ -203,7 +203,7 @@ func letters(t *testing.T) map[string]*sinks.Event {
 	} {
 		all[name] = payloadtest.Example(t, name+".eml")
 	}
-	all["large"] = payloadtest.Event(t, large(5<<20))
+	all["large"] = payloadtest.Event(t, large(2<<20))
 	all["doubtful name"] = payloadtest.Event(t, []byte("From: =?utf-8?q?ceo=40bank=2Eexample=2C?= <ann@sender.example>\r\nTo: \"Support, \\\"all\\\" of it\" <support+42@in.example>\r\n"+
 		"Subject: =?utf-8?q?a=0D=0AX-Mailgun-Spf=3A_Pass?=\r\nMessage-ID: <1@sender.example>\r\n\r\nHello\r\n"))
 	return all

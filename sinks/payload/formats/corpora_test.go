@@ -11,7 +11,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"unicode/utf8"
 
@@ -48,7 +50,7 @@ func TestEveryMessageInEveryFormat(t *testing.T) {
 		}
 		made[name] = f
 	}
-	check := func(what string, data []byte) {
+	check := func(t *testing.T, what string, data []byte) {
 		e := payloadtest.Event(t, data)
 		for name, f := range made {
 			r, p := payloadtest.Request(t, f, e)
@@ -57,18 +59,47 @@ func TestEveryMessageInEveryFormat(t *testing.T) {
 			}
 		}
 	}
-	files := append(payloadtest.Messages(t), corpusFiles(t)...)
-	for _, file := range files {
+	files := sample(append(payloadtest.Messages(t), corpusFiles(t)...))
+	each(t, len(files)+len(hostile), func(t *testing.T, i int) {
+		if i -= len(files); i >= 0 {
+			check(t, fmt.Sprintf("%.40q", hostile[i]), []byte(strings.ReplaceAll(hostileMessage, "HOSTILE", hostile[i])))
+			return
+		}
+		file := files[i+len(files)]
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		check(file, data)
-	}
-	for _, h := range hostile {
-		check(fmt.Sprintf("%.40q", h), []byte(strings.ReplaceAll(hostileMessage, "HOSTILE", h)))
-	}
+		check(t, file, data)
+	})
 	t.Logf("%d files and %d hostile texts in %d formats", len(files), len(hostile), len(made))
+}
+
+// sample is every twentieth file under the race detector, which makes each ten times as slow,
+// and all of them without it.
+func sample(files []string) (some []string) {
+	if !raceDetector {
+		return files
+	}
+	for i := 0; i < len(files); i += 20 {
+		some = append(some, files[i])
+	}
+	return some
+}
+
+// each calls do for 0 to n-1, on all processors.
+func each(t *testing.T, n int, do func(t *testing.T, i int)) {
+	var next atomic.Int64
+	t.Run("each", func(t *testing.T) {
+		for range runtime.GOMAXPROCS(0) {
+			t.Run("", func(t *testing.T) {
+				t.Parallel()
+				for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+					do(t, int(i))
+				}
+			})
+		}
+	})
 }
 
 // hostile are texts that break encoders and readers, where a sender can put them.

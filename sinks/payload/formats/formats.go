@@ -50,7 +50,13 @@ type Kind struct {
 	// Raw says that the payload has a place for the message itself, and Whole that it is, or
 	// always has, the message as it stands, from which nothing can be left out.
 	Raw, Whole bool
-	make       func(Options) (payload.Format, error)
+	// RawMember is the member that always holds the whole message beside what is parsed of
+	// it, so that nothing can be left out of that; "" without one.
+	RawMember string
+	// SecretIs says what Options.Secret is and where the app has its counterpart, "" for
+	// StandardWebhooks. It follows "format NAME takes ".
+	SecretIs string
+	make     func(Options) (payload.Format, error)
 }
 
 // Options are what a sink wants of its format.
@@ -60,6 +66,16 @@ type Options struct {
 	Secret string
 }
 
+// What the secrets are.
+const (
+	ecdsaKey = "a private ECDSA key of P-256 in PEM (not an API key): make one with openssl ecparam -name prime256v1 -genkey -noout -out key.pem, " +
+		"name it in secret_file, and give the app what openssl ec -in key.pem -pubout prints, where it has SendGrid's verification key; " +
+		"or, for an app that asks for a user and password instead, as Rails and django-anymail do, url: https://USER:PASSWORD@HOST/…"
+	signingKey      = "the HTTP webhook signing key that the app has of Mailgun (MAILGUN_INGRESS_SIGNING_KEY in Rails, MAILGUN_WEBHOOK_SIGNING_KEY in django-anymail), or one of your own that you put there"
+	webhookKey      = "the webhook key that the app has of Mandrill (MANDRILL_INGRESS_API_KEY in Rails, MANDRILL_WEBHOOK_KEY in django-anymail), or one of your own that you put there; url must be written as the app knows it, since the signature covers it"
+	ingressPassword = "Rails' ingress password (RAILS_INBOUND_EMAIL_PASSWORD, or action_mailbox.ingress_password of its credentials)"
+)
+
 // kinds are all of them, the native one first.
 func kinds() []Kind {
 	return []Kind{
@@ -67,15 +83,15 @@ func kinds() []Kind {
 		{Name: "raw", Raw: true, Whole: true, make: func(Options) (payload.Format, error) { return payload.RawFormat(), nil }},
 		{Name: "cloudevents", Raw: true, JSON: true, AttachmentURL: true, RawURL: true, make: func(o Options) (payload.Format, error) { return cloudevents.New(o.Include), nil }},
 		{Name: "ses", Raw: true, Whole: true, BasicAuth: true, JSON: true, make: func(Options) (payload.Format, error) { return ses.New(), nil }},
-		{Name: "action-mailbox", Raw: true, Whole: true, Secret: Key, OneRecipient: true, BasicAuth: true, make: func(o Options) (payload.Format, error) { return actionmailbox.New(o.Secret), nil }},
+		{Name: "action-mailbox", Raw: true, Whole: true, Secret: Key, SecretIs: ingressPassword, OneRecipient: true, BasicAuth: true, make: func(o Options) (payload.Format, error) { return actionmailbox.New(o.Secret), nil }},
 		{Name: "postmark", Raw: true, OneRecipient: true, BasicAuth: true, JSON: true, make: func(o Options) (payload.Format, error) { return postmark.New(o.Include), nil }},
-		{Name: "sendgrid", Secret: PEM, make: func(o Options) (payload.Format, error) { return sendgrid.New(o.Include, o.Secret) }},
-		{Name: "sendgrid-raw", Raw: true, Whole: true, Secret: PEM, make: func(o Options) (payload.Format, error) { return sendgrid.NewRaw(o.Secret) }},
-		{Name: "mailgun", Secret: Key, OneRecipient: true, AttachmentURL: true, make: func(o Options) (payload.Format, error) { return mailgun.New(o.Include, o.Secret), nil }},
-		{Name: "mailgun-mime", Raw: true, Whole: true, Secret: Key, OneRecipient: true, make: func(o Options) (payload.Format, error) { return mailgun.NewMIME(o.Secret), nil }},
+		{Name: "sendgrid", Secret: PEM, SecretIs: ecdsaKey, BasicAuth: true, make: func(o Options) (payload.Format, error) { return sendgrid.New(o.Include, o.Secret) }},
+		{Name: "sendgrid-raw", Raw: true, Whole: true, Secret: PEM, SecretIs: ecdsaKey, BasicAuth: true, make: func(o Options) (payload.Format, error) { return sendgrid.NewRaw(o.Secret) }},
+		{Name: "mailgun", Secret: Key, SecretIs: signingKey, OneRecipient: true, AttachmentURL: true, make: func(o Options) (payload.Format, error) { return mailgun.New(o.Include, o.Secret), nil }},
+		{Name: "mailgun-mime", Raw: true, Whole: true, Secret: Key, SecretIs: signingKey, OneRecipient: true, make: func(o Options) (payload.Format, error) { return mailgun.NewMIME(o.Secret), nil }},
 		{Name: "cloudmailin", OneRecipient: true, BasicAuth: true, JSON: true, AttachmentURL: true, make: func(o Options) (payload.Format, error) { return cloudmailin.New(o.Include), nil }},
 		{Name: "cloudmailin-multipart", OneRecipient: true, BasicAuth: true, AttachmentURL: true, make: func(o Options) (payload.Format, error) { return cloudmailin.NewMultipart(o.Include), nil }},
-		{Name: "mandrill", Raw: true, Secret: Key, OneRecipient: true, make: func(o Options) (payload.Format, error) { return mandrill.New(o.Include, o.Secret), nil }},
+		{Name: "mandrill", Raw: true, RawMember: "raw_msg", Secret: Key, SecretIs: webhookKey, OneRecipient: true, make: func(o Options) (payload.Format, error) { return mandrill.New(o.Include, o.Secret), nil }},
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 // TestPackagesOfNPM needs the packages of testdata/consumers/package.json where NODE_PATH
 // says.
 func TestPackagesOfNPM(t *testing.T) {
+	t.Parallel()
 	private, public := keys(t)
 	c := start(t, "the packages of testdata/consumers/package.json", []string{"node", "-e", `for (const x of ["@sendgrid/eventwebhook", "@sendgrid/inbound-mail-parser", "cloudevents", "express", "multer"]) require(x)`},
 		[]string{"SENDGRID_KEY=" + public}, "node", "testdata/consumers/with_node.js", t.TempDir())

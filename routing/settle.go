@@ -100,6 +100,9 @@ func (d Decision) LastResort() (Match, bool) {
 	return *d.last, true
 }
 
+// LastResort tells whether the match is postmaster's, of whom nothing is asked.
+func (m Match) LastResort() bool { return m.resort }
+
 // Conditional tells whether the match depends on what the message is.
 func (m Match) Conditional() bool { return m.conditions != nil }
 

@@ -21,10 +21,12 @@ type Observer interface {
 // Attempt is one try of a sink.
 type Attempt struct {
 	Sink      string
+	Event     string            // Event.ID; "" where it is of none
 	Message   [sha256.Size]byte // Event.Likeness
 	Condition *status.Condition // status.Delivered for a yes
 	Health    Health
 	Took      time.Duration
+	Detail    string // what it met, in words that may be logged: "HTTP 503"
 }
 
 // Health is what an attempt says about the sink itself, whatever it says about the

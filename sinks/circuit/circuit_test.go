@@ -66,6 +66,29 @@ func TestWhatOpensIt(t *testing.T) {
 	}
 }
 
+func TestStatusTellsSinceWhenAndWhy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := usual()
+		if st, ok := b.Status("app"); !ok || st.State != Closed || !st.Since.IsZero() {
+			t.Errorf("%+v, %v", st, ok)
+		}
+		if _, ok := b.Status("other"); ok {
+			t.Error("a sink without a circuit has a status")
+		}
+		b.attempt(1, sinks.Unreachable)
+		b.attempt(2, sinks.Failing)
+		if st, _ := b.Status("app"); st.Failures != 1 || st.Failed != 2 {
+			t.Errorf("%+v", st)
+		}
+		began := time.Now()
+		b.open(t, sinks.Unreachable)
+		time.Sleep(2 * time.Second)
+		if st, _ := b.Status("app"); st.State != Open || !st.Since.Equal(began) || st.Left != 3*time.Second || st.Reason != "5 attempts in a row found the sink unreachable" {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
 func TestTheWindowIsBounded(t *testing.T) {
 	var w window
 	for n := range 10_000 {

@@ -23,6 +23,7 @@ type circuit struct {
 	at     time.Time    // when it opened, or closed, last
 	down   time.Time    // when it left Closed
 	cause  sinks.Health // Unreachable or Failing: what opened it
+	reason string       // of the last change, in words
 	row    row
 	window window
 	probe  lease
@@ -182,7 +183,7 @@ func (c *circuit) open(cause sinks.Health, reason string, now time.Time) {
 		c.down = now
 		ch.level, ch.event = slog.LevelWarn, "circuit opened"
 	}
-	c.state, c.at, c.cause = Open, now, cause
+	c.state, c.at, c.cause, c.reason = Open, now, cause, reason
 	c.row, c.window, c.probe = row{}, window{}, lease{}
 	for f := range c.flights {
 		f.opened()
@@ -194,7 +195,7 @@ func (c *circuit) close(reason string, now time.Time) {
 	if c.state == Closed {
 		return
 	}
-	c.state, c.at = Closed, now
+	c.state, c.at, c.reason = Closed, now, reason
 	c.row, c.window, c.probe = row{}, window{}, lease{}
 	c.tell(change{state: Closed, level: slog.LevelInfo, event: "circuit closed",
 		reason: fmt.Sprintf("%s, after %v", reason, now.Sub(c.down).Round(time.Millisecond))})

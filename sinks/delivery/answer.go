@@ -36,7 +36,7 @@ func (d *Deliverer) answer(m Mail, todo work, results []result) inbound.Answer {
 		if r.outcome.Class() != status.Permanent {
 			continue
 		}
-		if err := d.keep(r.task, r.outcome); err != nil {
+		if err := d.keep(m, r.task, r.outcome); err != nil {
 			return inbound.Answer{Err: err}
 		}
 	}
@@ -64,7 +64,7 @@ func (d *Deliverer) answerEach(m Mail, todo work, results []result) inbound.Answ
 		if kept.event == nil {
 			continue
 		}
-		if err := d.keep(kept, r.outcome); err != nil {
+		if err := d.keep(m, kept, r.outcome); err != nil {
 			whole = inbound.Answer{Err: err}
 			for _, to := range kept.event.Recipients {
 				replies[to.Key()] = whole
@@ -128,10 +128,11 @@ func (w *work) only(recipient string) *work {
 
 // keep buries a refused event and remembers its units. The error wraps
 // status.NoStorage.
-func (d *Deliverer) keep(t task, o sinks.Outcome) error {
+func (d *Deliverer) keep(m Mail, t task, o sinks.Outcome) error {
 	if err := d.bury(t, o); err != nil {
 		return err
 	}
+	m.Watch.Buried(t.event, t.sink.Name())
 	return d.mark(t, ledger.Refused)
 }
 

@@ -79,6 +79,9 @@ func New(c Config) *Deliverer {
 // reads it, which may be longer. The Answer has a reply for each of m.Each, unless all
 // are told the same.
 func (d *Deliverer) Deliver(ctx context.Context, m Mail, orders []Order) inbound.Answer {
+	if m.Watch == nil {
+		m.Watch = unwatched{}
+	}
 	waiting := m.Waiting
 	if waiting.IsZero() {
 		waiting = time.Now()
@@ -89,7 +92,7 @@ func (d *Deliverer) Deliver(ctx context.Context, m Mail, orders []Order) inbound
 		cancel()
 		return inbound.Answer{Err: err}
 	}
-	r := newRound(d, cancel, missing.required)
+	r := newRound(d, cancel, m.Watch, missing.required)
 	defer r.leave()
 	r.spool(missing.required)
 	for i, t := range missing.required {

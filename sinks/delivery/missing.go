@@ -134,7 +134,7 @@ func (d *Deliverer) marked(tasks []task) bool {
 func (d *Deliverer) settle(m Mail, all []*group, required []task) work {
 	w := work{taskSet: taskSet{required: required}}
 	for _, g := range all {
-		w.known = append(w.known, d.suppressed(g)...)
+		w.known = append(w.known, d.suppressed(m, g)...)
 		if g.optional {
 			w.optional = append(w.optional, d.takeOptional(m, g)...)
 		}
@@ -166,7 +166,7 @@ func (d *Deliverer) takeOptional(m Mail, g *group) []task {
 }
 
 // suppressed returns, logs and counts the units of a group that the ledger knows.
-func (d *Deliverer) suppressed(g *group) (units knownUnits) {
+func (d *Deliverer) suppressed(m Mail, g *group) (units knownUnits) {
 	var ids []string
 	for i, k := range d.config.Ledger.Known(g.keys) {
 		if !k.State.Suppresses() {
@@ -180,6 +180,7 @@ func (d *Deliverer) suppressed(g *group) (units knownUnits) {
 	if len(units) == 0 {
 		return nil
 	}
+	m.Watch.Known(g.sink.Name(), len(units))
 	if d.config.Suppressed != nil {
 		d.config.Suppressed(g.sink.Name(), len(units))
 	}

@@ -29,6 +29,8 @@ type Mail struct {
 	// Each are the recipients that have a reply of their own (LMTP), by Recipient.Key,
 	// in the order of the replies; one may be named twice. Nil: one reply for all.
 	Each []string
+	// Watch is told what becomes of the message's events; nil: nobody is.
+	Watch Watcher
 	// Waiting is since when the sender waits for the reply; zero is since now.
 	Waiting time.Time
 }

@@ -22,6 +22,12 @@ func (r refusal) Deliver(context.Context, *sinks.Event) sinks.Outcome {
 	return sinks.Outcome{Err: r.err, Detail: "the route refuses the recipient after the data"}
 }
 
+// refused tells whether the route refuses the recipients, so that no sink is asked.
+func (t task) refused() bool {
+	_, is := t.sink.(refusal)
+	return is
+}
+
 // required returns the required sinks of the order.
 func (o Order) required() []sinks.Sink {
 	if o.Refused != nil {

@@ -15,6 +15,7 @@ import (
 type round struct {
 	deliverer *Deliverer
 	cancel    context.CancelFunc
+	watch     Watcher
 
 	mu       sync.Mutex
 	results  []result         // of the required events; BudgetExceeded until it is in
@@ -25,8 +26,8 @@ type round struct {
 	open     int              // who may still need the context: the events that run, and Deliver
 }
 
-func newRound(d *Deliverer, cancel context.CancelFunc, required []task) *round {
-	r := &round{deliverer: d, cancel: cancel, results: make([]result, len(required)),
+func newRound(d *Deliverer, cancel context.CancelFunc, watch Watcher, required []task) *round {
+	r := &round{deliverer: d, cancel: cancel, watch: watch, results: make([]result, len(required)),
 		missing: len(required), complete: make(chan struct{}), open: 1}
 	for i, t := range required {
 		r.results[i] = result{task: t, outcome: sinks.Outcome{Err: status.BudgetExceeded.Wrap(op, nil)}}
@@ -42,6 +43,9 @@ func newRound(d *Deliverer, cancel context.CancelFunc, required []task) *round {
 func (r *round) start(ctx context.Context, t task, index int) {
 	r.enter()
 	data := t.event.Data.Retain()
+	if !t.refused() {
+		r.watch.Began(t.event, t.sink.Name(), index < 0, false)
+	}
 	go func() {
 		defer r.exit()
 		defer data.Release()
@@ -85,6 +89,9 @@ func (r *round) report(t task, index int, o sinks.Outcome, storage error, took t
 	}
 	r.mu.Unlock()
 	d.note(t, index < 0, late, o, took)
+	if !t.refused() {
+		r.watch.Ended(t.event, t.sink.Name(), o, t.spooled, late)
+	}
 	if late && d.config.Late != nil {
 		d.config.Late(t.event, t.sink.Name(), o)
 	}
@@ -141,7 +148,7 @@ func (r *round) leave() {
 // note logs and counts an outcome.
 func (d *Deliverer) note(t task, optional, late bool, o sinks.Outcome, took time.Duration) {
 	c := status.ConditionOf(o.Err)
-	if _, refused := t.sink.(refusal); d.config.Observer != nil && !t.spooled && !refused {
+	if d.config.Observer != nil && !t.spooled && !t.refused() {
 		d.config.Observer.Outcome(t.sink.Name(), c, took, late)
 	}
 	level, what := slog.LevelInfo, "delivered"

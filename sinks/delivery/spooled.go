@@ -39,6 +39,7 @@ func (r *round) spool(tasks []task) {
 		if t.spooled {
 			index = append(index, i)
 			batch = append(batch, spool.Entry{Event: t.event, Sink: t.sink.Name(), Keys: t.keys})
+			r.watch.Began(t.event, t.sink.Name(), false, true)
 		}
 	}
 	if len(batch) == 0 {

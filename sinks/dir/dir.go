@@ -83,7 +83,7 @@ func (s *Sink) Deliver(ctx context.Context, e *sinks.Event) sinks.Outcome {
 	o := s.write(ctx, e)
 	c := status.ConditionOf(o.Err)
 	if s.config.Observer != nil {
-		s.config.Observer.Attempt(sinks.Attempt{Sink: s.config.Name, Message: e.Likeness(), Condition: c, Took: time.Since(start)})
+		s.config.Observer.Attempt(sinks.Attempt{Sink: s.config.Name, Event: e.ID, Message: e.Likeness(), Condition: c, Took: time.Since(start), Detail: o.Detail})
 	}
 	s.log.Debug("attempt", "event", e.ID, "attempt", 1, "outcome", c.Name(), "detail", o.Detail, "took", time.Since(start))
 	return o

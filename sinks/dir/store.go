@@ -28,7 +28,7 @@ func (s *Sink) Store(ctx context.Context, e *sinks.Event, c payload.Content) (st
 	o := s.store(ctx, e, c)
 	condition := status.ConditionOf(o.Err)
 	if s.config.Observer != nil {
-		s.config.Observer.Attempt(sinks.Attempt{Sink: s.config.Name, Message: e.Likeness(), Condition: condition, Took: time.Since(start)})
+		s.config.Observer.Attempt(sinks.Attempt{Sink: s.config.Name, Event: e.ID, Message: e.Likeness(), Condition: condition, Took: time.Since(start), Detail: o.Detail})
 	}
 	s.log.Debug("stored", "event", e.ID, "content", c.Name, "outcome", condition.Name(), "detail", o.Detail, "took", time.Since(start))
 	if o.Err != nil {

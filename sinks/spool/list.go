@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mxhook/inbound"
+	"mxhook/sinks"
 	recording "mxhook/sinks/record"
 )
 
@@ -162,6 +163,29 @@ func (s *Spool) Show(id string) (Details, error) {
 		return d, fmt.Errorf("spool: %s: %s", id, reason(err))
 	}
 	return d, nil
+}
+
+// Event makes an event again from its files, as its sink is given it. The caller releases
+// its Data. The error is an *UnknownError, or says what is damaged.
+func (s *Spool) Event(id string) (*sinks.Event, error) {
+	s.mu.Lock()
+	e := s.waiting[id]
+	_, dead := s.dead[id]
+	s.mu.Unlock()
+	if e == nil && !dead {
+		return nil, &UnknownError{[]string{id}}
+	}
+	var ev *sinks.Event
+	var err error
+	if e != nil {
+		ev, _, err = s.prepare(e)
+	} else {
+		ev, err = s.prepareDead(id)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("spool: %s: %s", id, reason(err))
+	}
+	return ev, nil
 }
 
 // Message opens the bytes of an event's message as they were received. The caller

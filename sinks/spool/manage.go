@@ -99,6 +99,7 @@ func (s *Spool) replay(id string) error {
 		}
 		return err
 	}
+	s.told(r.ID, r.Sink, Waiting, sinks.Outcome{}, time.Now().UTC())
 	s.log.Info("dead event put back", "event", r.ID, "sink", r.Sink)
 	return nil
 }
@@ -179,6 +180,8 @@ func (s *Spool) drop(id string) error {
 	if err := s.exhume(id); err != nil {
 		return err
 	}
+	event, sink, _ := strings.Cut(id, ".")
+	s.told(event, sink, Dropped, sinks.Outcome{}, time.Time{})
 	s.log.Warn("dead event dropped", "id", id)
 	return nil
 }
@@ -199,6 +202,7 @@ func (s *Spool) takeWaiting(id string) *event {
 func (s *Spool) dropWaiting(e *event) error {
 	r, _ := s.readWaiting(e)
 	s.mark(e, ledger.Refused, r.Units)
+	s.told(e.event, e.sink, Dropped, sinks.Outcome{}, time.Time{})
 	s.log.Warn("waiting event dropped", "event", e.event, "sink", e.sink)
 	return s.finish(e, stateDropped, false)
 }

@@ -32,6 +32,25 @@ func (s *Spool) prepare(e *event) (*sinks.Event, record, error) {
 	return ev, r, err
 }
 
+// prepareDead makes the event of a dead one.
+func (s *Spool) prepareDead(id string) (*sinks.Event, error) {
+	s.parsing <- struct{}{}
+	defer func() { <-s.parsing }()
+	r, err := s.readDead(id)
+	if err != nil {
+		return nil, err
+	}
+	data, err := s.openMessage(deadFile(id, ".eml"), r.Raw)
+	if err != nil {
+		return nil, err
+	}
+	ev, err := r.event(data)
+	if err != nil {
+		data.Release()
+	}
+	return ev, err
+}
+
 // openMessage opens a message and checks that it is the one that was kept.
 func (s *Spool) openMessage(name string, want recording.Raw) (*inbound.MailData, error) {
 	f, err := s.files.Open(name)

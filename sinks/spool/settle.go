@@ -30,6 +30,7 @@ func (s *Spool) settle(e *event, r record, o sinks.Outcome) {
 	switch {
 	case o.Class() == status.Success:
 		s.delivered(e, r)
+		s.told(e.event, e.sink, Delivered, o, time.Time{})
 	case o.Class() == status.Permanent:
 		s.refuse(e, r, o)
 	default:
@@ -76,6 +77,7 @@ func (s *Spool) refuse(e *event, r record, o sinks.Outcome) {
 		s.again(e, o, true)
 		return
 	}
+	s.told(e.event, e.sink, Dead, o, time.Time{})
 	s.log.Warn("dead event kept", "event", e.event, "sink", e.sink, "condition", r.Condition, "detail", r.Detail)
 	s.mark(e, ledger.Refused, r.Units)
 	if err := s.finish(e, stateDead, false); err != nil {
@@ -137,6 +139,9 @@ func (s *Spool) again(e *event, o sinks.Outcome, failed bool) {
 		Condition: status.ConditionOf(o.Err).Name(), Reply: e.reply, Detail: e.detail}
 	dropped := e.dropped
 	s.mu.Unlock()
+	if !dropped {
+		s.told(e.event, e.sink, Waiting, o, p.Next)
+	}
 	if failed && !dropped {
 		s.note(e.batch, p, false)
 	}

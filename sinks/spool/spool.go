@@ -46,6 +46,9 @@ type Options struct {
 	Ledger *ledger.Ledger
 	// Observer is told each outcome, as a late one.
 	Observer sinks.Observer
+	// Changed is told what became of an event: a yes, another wait, a burial, or an
+	// operator's decision. It is safe for concurrent use and quick. Nil: nobody is told.
+	Changed func(Change)
 	// Workers is how many deliveries of one sink run at once; 0 is 8.
 	Workers int
 	// Files is where the files are, nil for the folder.
@@ -58,6 +61,7 @@ type Spool struct {
 	files    Files
 	sink     func(name string) (sinks.Sink, func())
 	observer sinks.Observer
+	changed  func(Change)
 	workers  int
 	parsing  chan struct{} // has room for those who make events from files at once
 	waitings share         // of the folder of waiting events
@@ -85,7 +89,7 @@ type Spool struct {
 // the folder later.
 func Open(state string, o Options) (*Spool, error) {
 	s := &Spool{
-		log: o.Log, files: o.Files, sink: o.Sink, observer: o.Observer, ledger: o.Ledger, workers: cmp.Or(o.Workers, 8),
+		log: o.Log, files: o.Files, sink: o.Sink, observer: o.Observer, changed: o.Changed, ledger: o.Ledger, workers: cmp.Or(o.Workers, 8),
 		parsing: make(chan struct{}, parsers()),
 		waiting: map[string]*event{}, putting: map[string]chan struct{}{}, dead: map[string]int64{}, lanes: map[string]*lane{},
 	}

@@ -157,7 +157,7 @@ func (d *delivery) finish(r result, start time.Time) {
 	took := time.Since(start)
 	c := status.ConditionOf(r.err)
 	if o := d.sink.config.Observer; o != nil {
-		o.Attempt(sinks.Attempt{Sink: d.sink.config.Name, Message: d.event.Likeness(), Condition: c, Health: r.health, Took: took})
+		o.Attempt(sinks.Attempt{Sink: d.sink.config.Name, Event: d.event.ID, Message: d.event.Likeness(), Condition: c, Health: r.health, Took: took, Detail: r.detail})
 	}
 	d.sink.log.Debug("attempt", "event", d.event.ID, "attempt", d.attempts, "outcome", c.Name(), "detail", r.detail, "took", took)
 }

@@ -25,6 +25,7 @@ import (
 	"mxhook/cmd/internal/config"
 	"mxhook/cmd/internal/control"
 	"mxhook/cmd/internal/metrics"
+	"mxhook/cmd/internal/recent"
 	"mxhook/inbound"
 	"mxhook/inbound/smtpd"
 	"mxhook/sinks/circuit"
@@ -52,6 +53,7 @@ type Bridge struct {
 	log       *slog.Logger
 	store     *inbound.Store
 	metrics   *metrics.Metrics
+	recent    *recent.Store // of the page; nil without one
 	circuits  *circuit.Set
 	deferrals *deferrals
 	waits     *deferrals // for a verdict
@@ -87,6 +89,9 @@ func New(c *config.Config, o Options) (*Bridge, error) {
 		return nil, fmt.Errorf("state: %w", err)
 	}
 	b.metrics = metrics.New(o.Version, o.Commit, runtime.Version(), b.store.InMemory)
+	if c.Admin.Address != "" {
+		b.recent = recent.New(recent.Limits{})
+	}
 	b.circuits = b.newCircuits()
 	b.deferrals, b.waits = newDeferrals(), newDeferrals()
 	b.acceptors.known = map[acceptorKey]*acceptor{}

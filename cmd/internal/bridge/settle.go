@@ -67,6 +67,7 @@ func (t *transaction) settle(m delivery.Mail, facts routing.Facts) ([]delivery.O
 		matches = append(matches, s.Matches...)
 	}
 	t.tell(matches, refused)
+	t.recordRoutes(settled, facts)
 	return append(t.orders(matches), refused...), nil
 }
 
@@ -105,11 +106,13 @@ func (t *transaction) wait(h *hour, errs []error) {
 func (t *transaction) tell(matches []routing.Match, refused []delivery.Order) {
 	for _, m := range matches {
 		t.parts.metrics.RouteMatched(m.Rule.Name)
+		t.record.store.RouteTook(m.Rule.Name, false)
 	}
 	for i := range refused {
 		o := &refused[i]
 		if !isVerdict(o.Refused) {
 			t.parts.metrics.RouteRefused(o.Route)
+			t.record.store.RouteTook(o.Route, true)
 		}
 		if t.stored != nil {
 			t.stored.refuse(o)

@@ -37,7 +37,7 @@ func (b *Bridge) buildSink(c config.Sink, stores map[string]sinks.Sink) (sinks.S
 		return b.buildWebhook(c.Name, c.Webhook, stores)
 	case "dir":
 		return dir.New(dir.Config{
-			Name: c.Name, Path: c.Dir.Path, URL: c.Dir.URL, Log: b.log, Observer: b.metrics,
+			Name: c.Name, Path: c.Dir.Path, URL: c.Dir.URL, Log: b.log, Observer: b.observer(),
 			Include: dirInclude(),
 		})
 	}
@@ -66,7 +66,7 @@ func (b *Bridge) buildWebhook(name string, c *config.Webhook, stores map[string]
 		Name: name, URL: string(c.URL), Format: format, Headers: map[string]string{},
 		Timeout: c.Timeout, Attempts: c.Attempts, Concurrency: c.Concurrency, FanOut: sinks.FanOut(c.FanOut),
 		RejectOn: c.RejectOn, TLS: tlsConfig, Version: cmp.Or(b.options.Version, "devel"), Log: b.log,
-		Observer: b.circuits.Observe(b.metrics),
+		Observer: b.circuits.Observe(b.observer()),
 	}
 	for header, value := range c.Headers {
 		wc.Headers[header] = string(value)

@@ -16,7 +16,7 @@ func (b *Bridge) openSpool(c *config.Config) (*spool.Spool, error) {
 		return b.spool, nil
 	}
 	s, err := spool.Open(c.State, spool.Options{
-		Limits: spoolLimits(c), Log: b.log, Sink: b.sinkNamed, Ledger: b.ledger, Observer: b.metrics,
+		Limits: spoolLimits(c), Log: b.log, Sink: b.sinkNamed, Ledger: b.ledger, Observer: b.metrics, Changed: b.spoolChanged,
 	})
 	if err != nil {
 		return nil, err

@@ -23,6 +23,7 @@ func (b *Bridge) Mail(ctx context.Context, s inbound.Session, m inbound.Mail) (i
 		return nil, err
 	}
 	if err := t.policy.sender(ctx); err != nil {
+		t.recordRefused("", err)
 		t.log.Info("sender refused", "reverse_path", m.ReversePath.String(), "remote_ip", s.RemoteIP, "reply", status.ReplyOf(err).String())
 		t.Close()
 		return nil, err
@@ -38,7 +39,7 @@ func (b *Bridge) begin(s inbound.Session, m inbound.Mail) (*transaction, error) 
 		return nil, err
 	}
 	return &transaction{
-		parts: p, examiner: &p.examiner, policy: p.policyFor(s, m), deliverer: p.deliverer, session: s, mail: m, id: b.newID(), deferrals: b.deferrals, waits: b.waits,
+		parts: p, examiner: &p.examiner, policy: p.policyFor(s, m), deliverer: p.deliverer, session: s, mail: m, id: b.newID(), record: record{store: b.recent}, deferrals: b.deferrals, waits: b.waits,
 		log: b.log.With("session", s.ID),
 	}, nil
 }
@@ -54,6 +55,7 @@ type transaction struct {
 	session    inbound.Session
 	mail       inbound.Mail
 	id         string
+	record     record             // for the page
 	recipients []string           // that were accepted, by their one spelling
 	decisions  []routing.Decision // of these
 	deferrals  *deferrals
@@ -65,6 +67,7 @@ type transaction struct {
 // Close implements inbound.Transaction.
 func (t *transaction) Close() {
 	t.closeOnce.Do(func() {
+		t.recordEnd()
 		t.parts.circuits.Leave(t.session.ID)
 		t.parts.release()
 	})
@@ -83,6 +86,7 @@ func (t *transaction) Rcpt(ctx context.Context, forwardPath inbound.Path) error 
 		d.Err = t.reachable(d.Candidates)
 	}
 	if d.Err != nil {
+		t.recordRefused(forwardPath.String(), d.Err)
 		t.log.Info("recipient refused", "reverse_path", t.mail.ReversePath.String(), "recipient", forwardPath.String(),
 			"remote_ip", t.session.RemoteIP, "reply", status.ReplyOf(d.Err).String(), "reason", reason(d.Err))
 		return d.Err
@@ -106,6 +110,7 @@ func (t *transaction) Data(ctx context.Context, data *inbound.MailData) inbound.
 	if m.Results.Fault != nil {
 		t.log.Error("verification failed inside", "transaction", t.id, "error", m.Results.Fault)
 	}
+	t.recordMessage(&m)
 	answer := inbound.Answer{Err: err}
 	if err == nil {
 		id := identify(m, t.id)
@@ -119,7 +124,9 @@ func (t *transaction) Data(ctx context.Context, data *inbound.MailData) inbound.
 		}
 	}
 	t.parts.metrics.TransactionAnswered(answer.Reply().Class())
-	t.logAnswer(m, answer, time.Since(began), t.deferrals.note(m, t.recipients, answer, time.Now()))
+	took, since := time.Since(began), t.deferrals.note(m, t.recipients, answer, time.Now())
+	t.recordAnswer(answer, took, since)
+	t.logAnswer(m, answer, took, since)
 	return answer
 }
 

@@ -1,0 +1,216 @@
+package bridge
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"mxhook/cmd/internal/metrics"
+	"mxhook/cmd/internal/recent"
+	"mxhook/inbound"
+	"mxhook/inbound/status"
+	"mxhook/routing"
+	"mxhook/sinks"
+	"mxhook/sinks/delivery"
+	"mxhook/sinks/spool"
+	"mxhook/verify"
+)
+
+// record is what the page is told of a transaction. The zero record tells nobody.
+type record struct {
+	store    *recent.Store
+	entry    *recent.Entry
+	refused  []recent.Recipient // at RCPT; one without an address is the sender
+	first    error              // of these
+	more     int
+	received bool
+}
+
+// observers are told each attempt of a sink.
+type observers struct {
+	*metrics.Metrics
+	recent *recent.Store
+}
+
+// Attempt implements sinks.Observer.
+func (o observers) Attempt(a sinks.Attempt) {
+	o.Metrics.Attempt(a)
+	o.recent.Attempt(a)
+}
+
+// observer returns who is told what sinks do.
+func (b *Bridge) observer() sinks.Observer { return observers{b.metrics, b.recent} }
+
+// spoolChanged tells the page what became of an event in the spool.
+func (b *Bridge) spoolChanged(c spool.Change) {
+	b.recent.Spooled(c.Event, c.Sink, recent.State(c.State), c.Outcome, c.Next)
+}
+
+// recordRefused notes a refusal before the data.
+func (t *transaction) recordRefused(recipient string, err error) {
+	r := &t.record
+	if r.store == nil {
+		return
+	}
+	if r.first == nil || status.ClassOf(err) == status.Permanent && status.ClassOf(r.first) != status.Permanent {
+		r.first = err
+	}
+	if len(r.refused) == recent.MaxRecipients {
+		r.more++
+		return
+	}
+	r.refused = append(r.refused, recent.Recipient{Address: recent.Clean(recipient, 320), Reply: recent.Clean(status.ReplyOf(err).String(), 500)})
+}
+
+// recordEnd remembers a transaction that ends without a message because of a refusal.
+func (t *transaction) recordEnd() {
+	r := &t.record
+	if r.received || r.first == nil {
+		return
+	}
+	m := t.recorded()
+	m.Recipients, m.MoreRcpt = r.refused, r.more
+	if r.refused[0].Address == "" {
+		m.Recipients = nil
+	}
+	r.store.Add(m).Answered(r.first, status.ReplyOf(r.first), reason(r.first), 0, time.Time{})
+}
+
+// recorded returns what is known of the transaction without a message.
+func (t *transaction) recorded() recent.Message {
+	m := recent.Message{ID: t.id, Session: t.session.ID, Listener: t.session.Listener, HELO: recent.Clean(t.session.HELO, 255),
+		User: recent.Clean(t.session.User, 100), Protocol: t.mail.Protocol, ReversePath: recent.Clean(t.mail.ReversePath.String(), 320)}
+	if t.session.RemoteIP.IsValid() {
+		m.RemoteIP = t.session.RemoteIP.String()
+	}
+	if t.session.TLS != nil {
+		m.TLS = t.session.TLS.Version
+	}
+	return m
+}
+
+// recordMessage remembers a message that has come, and lets the page watch its events.
+func (t *transaction) recordMessage(m *delivery.Mail) {
+	r := &t.record
+	if r.store == nil {
+		return
+	}
+	x := t.recorded()
+	x.Received, x.Size, x.Class, x.Defects = true, m.Data.Size(), string(m.Message.Class), len(m.Message.Defects)
+	x.MessageID, x.Subject = recent.Clean(m.Message.MessageID, 300), recent.Clean(m.Message.Subject, 300)
+	if len(m.Message.From) > 0 {
+		from := m.Message.From[0]
+		x.From = recent.Clean(strings.TrimSpace(from.Name+" <"+from.Address+">"), 320)
+	}
+	x.Verdicts = verdictsOf(m.Results)
+	x.Recipients, x.MoreRcpt = t.recipientsRecorded(), r.more
+	r.received = true
+	r.entry = r.store.Add(x)
+	m.Watch = r.entry
+}
+
+// recipientsRecorded returns those who were accepted, and then those who were refused.
+func (t *transaction) recipientsRecorded() []recent.Recipient {
+	list := make([]recent.Recipient, 0, len(t.recipients)+len(t.record.refused))
+	for _, d := range t.decisions {
+		list = append(list, recent.Recipient{Address: recent.Clean(d.Candidates[0].Path.String(), 320)})
+	}
+	return append(list, t.record.refused...)
+}
+
+// recordRoutes tells what the routes made of each recipient.
+func (t *transaction) recordRoutes(settled []routing.Settlement, facts routing.Facts) {
+	if t.record.entry == nil {
+		return
+	}
+	list := t.recipientsRecorded()
+	for i, s := range settled[:min(len(settled), recent.MaxRecipients)] {
+		r := &list[i]
+		for _, m := range s.Matches {
+			r.Routes = append(r.Routes, recent.Taken{Route: m.Rule.Name, Why: whyTaken(m), Then: then(m.Rule)})
+		}
+		if s.Err != nil {
+			r.Reply = recent.Clean(status.ReplyOf(s.Err).String(), 500)
+		}
+		r.Passed = passed(t.decisions[i], s, facts)
+	}
+	t.record.entry.Routed(list, t.record.more)
+}
+
+// recordAnswer tells the reply, and those of the recipients that have their own.
+func (t *transaction) recordAnswer(a inbound.Answer, took time.Duration, since time.Time) {
+	for i, own := range a.Recipients {
+		t.record.entry.Replied(i, own.Reply())
+	}
+	t.record.entry.Answered(a.Err, a.Reply(), reason(a.Err), took, since)
+}
+
+// whyTaken says why a route took a recipient.
+func whyTaken(m routing.Match) string {
+	if m.LastResort() {
+		return "postmaster is always accepted, and this is the first route that can take it"
+	}
+	why := "its pattern " + strings.Join(m.Rule.Recipient, ", ") + " matches"
+	if n := len(m.Rule.Recipient); n > 3 {
+		why = "one of its " + strconv.Itoa(n) + " patterns matches"
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.Captures)) {
+		why += ", " + name + "=" + strconv.QuoteToGraphic(m.Captures[name])
+	}
+	if m.Conditional() {
+		why += "; " + m.Conditions()
+	}
+	return recent.Clean(why, 500)
+}
+
+// then says what a route does with what it takes.
+func then(r *routing.Rule) string {
+	if r.Discard {
+		return "accepted and discarded"
+	}
+	s := "delivered to " + strings.Join(r.Deliver, ", ")
+	if r.Spool {
+		s = "spooled for " + strings.Join(r.Deliver, ", ")
+	}
+	if len(r.Optional) > 0 {
+		s += ", optionally to " + strings.Join(r.Optional, ", ")
+	}
+	return s
+}
+
+// passed says why candidates did not take the recipient.
+func passed(d routing.Decision, s routing.Settlement, facts routing.Facts) (list []string) {
+	if !d.Conditional() {
+		return nil
+	}
+	for _, m := range d.Candidates {
+		if slices.ContainsFunc(s.Matches, func(took routing.Match) bool { return took.Rule == m.Rule }) {
+			continue
+		}
+		for _, f := range m.Findings(facts) {
+			if f.Truth != routing.Yes && len(list) < recent.MaxRecipients {
+				list = append(list, recent.Clean("route "+m.Rule.Name+" wants that "+f.Text+": "+f.Found, 300))
+			}
+		}
+	}
+	return list
+}
+
+// verdictsOf returns what the page tells of the results.
+func verdictsOf(r *verify.Results) *recent.Verdicts {
+	of := func(result, domain, reason string) recent.Verdict {
+		return recent.Verdict{Result: result, Domain: recent.Clean(domain, 255), Reason: recent.Clean(reason, 300)}
+	}
+	v := &recent.Verdicts{FromVerified: r.FromVerified, By: r.FromVerifiedBy, Reason: recent.Clean(r.FromVerifiedReason, 400),
+		SPF: of(string(r.SPF.Result), r.SPF.Domain, r.SPF.Reason), DMARC: of(string(r.DMARC.Result), r.DMARC.Domain, r.DMARC.Reason),
+		ARC: of(string(r.ARC.Result), strings.Join(r.ARC.Sealers, ", "), r.ARC.Reason), IPRev: of(string(r.IPRev.Result), r.IPRev.Name, r.IPRev.Reason)}
+	v.SPF.Aligned, v.ARC.Aligned, v.DMARC.Policy = r.DMARC.SPFAligned, r.ARC.Trusted, r.DMARC.Policy
+	for _, d := range r.DKIM[:recent.BoundSignatures(len(r.DKIM))] {
+		one := of(string(d.Result), d.Domain, d.Reason)
+		one.Aligned = d.Aligned
+		v.DKIM = append(v.DKIM, one)
+	}
+	return v
+}

@@ -3,6 +3,7 @@ package message
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -65,39 +66,61 @@ func (p *parser) attachment(pt *part) Attachment {
 	}
 	if enc == base64Encoded && !d.mended && !d.damaged && d.err == nil {
 		a.openBase64 = func() io.Reader {
-			letters := &lettersReader{d: new(decoder)}
-			letters.d.reset(r, start, end, identity)
-			return io.LimitReader(letters, (size+2)/3*4)
+			return io.LimitReader(&lettersReader{r, start, end}, (size+2)/3*4)
 		}
 	}
 	return a
 }
 
-// lettersReader leaves the line ends out of clean base64.
-type lettersReader struct{ d *decoder }
+// lettersReader is a range of clean base64 without its line ends.
+type lettersReader struct {
+	r        io.ReaderAt
+	off, end int64
+}
 
+// Read implements io.Reader. It reads into p and takes the line ends out there.
 func (l *lettersReader) Read(p []byte) (int, error) {
-	for {
-		n, err := l.d.Read(p)
-		kept := p[:0]
-		for rest := p[:n]; len(rest) > 0; {
-			k := bytes.IndexByte(rest, '\n')
-			line := rest
-			if k >= 0 {
-				line, rest = rest[:k], rest[k+1:]
-			} else {
-				rest = nil
-			}
-			for i := bytes.IndexByte(line, '\r'); i >= 0; i = bytes.IndexByte(line, '\r') {
-				kept = append(kept, line[:i]...)
-				line = line[i+1:]
-			}
-			kept = append(kept, line...)
+	for len(p) > 0 {
+		room := int(min(int64(len(p)), l.end-l.off))
+		if room == 0 {
+			return 0, io.EOF
 		}
-		if len(kept) > 0 || err != nil || len(p) == 0 {
-			return len(kept), err
+		n, err := l.r.ReadAt(p[:room], l.off)
+		l.off += int64(n)
+		if n < room && (err == nil || errors.Is(err, io.EOF)) {
+			err = io.ErrUnexpectedEOF
+		} else if n == room {
+			err = nil
+		}
+		if kept := joinLines(p[:n]); kept > 0 || err != nil {
+			return kept, err
 		}
 	}
+	return 0, nil
+}
+
+// joinLines takes the line ends out of b, which is part of clean base64, and returns
+// how much is left, at the front of b.
+func joinLines(b []byte) (kept int) {
+	for width, rest := 0, b; len(rest) > 0; {
+		var line []byte
+		line, rest, width = cutLine(rest, width)
+		kept += copy(b[kept:], line)
+	}
+	if kept > 0 && b[kept-1] == '\r' {
+		kept-- // its LF comes with the next part
+	}
+	// A line of the same length may have held shorter ones.
+	if bytes.IndexByte(b[:kept], '\r') < 0 && bytes.IndexByte(b[:kept], '\n') < 0 {
+		return kept
+	}
+	letters := b[:0]
+	for _, c := range b[:kept] {
+		if c != '\r' && c != '\n' {
+			letters = append(letters, c)
+		}
+	}
+	return len(letters)
 }
 
 // disposition returns what the part says, or what a reader takes it for: inline

@@ -2,7 +2,6 @@ package message
 
 import (
 	"bytes"
-	"encoding/base64"
 	"errors"
 	"io"
 )
@@ -43,12 +42,11 @@ type decoder struct {
 	off, end int64
 	enc      transfer
 
-	raw     []byte // octets read and not yet decoded
-	n       int
-	out     []byte // decoded, valid until the next step
-	dec     []byte // its memory
-	compact []byte
-	pos     int // of out, for Read
+	raw []byte // octets read and not yet decoded
+	n   int
+	out []byte // decoded, valid until the next step
+	dec []byte // its memory
+	pos int    // of out, for Read
 
 	quantum [4]byte // base64 letters that wait for more
 	qn      int
@@ -63,7 +61,7 @@ type decoder struct {
 
 // reset makes d decode another range, with the memory that it has.
 func (d *decoder) reset(r io.ReaderAt, off, end int64, enc transfer) {
-	*d = decoder{r: r, off: off, end: max(off, end), enc: enc, raw: d.raw, dec: d.dec, compact: d.compact}
+	*d = decoder{r: r, off: off, end: max(off, end), enc: enc, raw: d.raw, dec: d.dec}
 	if want := int(min(rawSize, d.end-d.off)); len(d.raw) < want {
 		d.raw = make([]byte, want)
 	}
@@ -152,118 +150,4 @@ func (d *decoder) Read(p []byte) (int, error) {
 	n := copy(p, d.out[d.pos:])
 	d.pos += n
 	return n, nil
-}
-
-// base64 decodes whole blocks where all is clean, and line by line otherwise.
-func (d *decoder) base64(b []byte) {
-	if !d.padded && d.cleanBase64(b) {
-		return
-	}
-	d.dec = d.dec[:0]
-	for len(b) > 0 && !d.done {
-		l := b
-		if k := bytes.IndexByte(b, '\n'); k >= 0 {
-			l = b[:k+1]
-		}
-		b = b[len(l):]
-		d.base64Line(l)
-	}
-}
-
-// strictBase64 is the only base64 that its octets have.
-var strictBase64 = base64.StdEncoding.Strict()
-
-// cleanBase64 decodes b if it is letters and line ends, with padding at the end
-// alone; otherwise it changes nothing.
-func (d *decoder) cleanBase64(b []byte) bool {
-	if need := len(b) + d.qn; cap(d.compact) < need {
-		d.compact = make([]byte, 0, need)
-	}
-	c := append(d.compact[:0], d.quantum[:d.qn]...)
-	for len(b) > 0 {
-		k := bytes.IndexByte(b, '\n')
-		l := b
-		if k >= 0 {
-			l, b = b[:k], b[k+1:]
-			if k > 0 && l[k-1] == '\r' {
-				l = l[:k-1]
-			}
-		} else {
-			b = nil
-		}
-		c = append(c, l...)
-	}
-	d.compact = c
-	whole := len(c) &^ 3
-	for _, x := range c[whole:] {
-		if !isBase64(x) {
-			return false
-		}
-	}
-	padded := whole > 0 && c[whole-1] == '='
-	if padded && whole < len(c) {
-		return false
-	}
-	if need := whole / 4 * 3; cap(d.dec) < need {
-		d.dec = make([]byte, 0, need)
-	}
-	n, err := strictBase64.Decode(d.dec[:cap(d.dec)], c[:whole])
-	if err != nil {
-		return false
-	}
-	d.dec = d.dec[:n]
-	d.qn = copy(d.quantum[:], c[whole:])
-	d.padded = padded
-	return true
-}
-
-// base64Line decodes one line, leaving out what is no letter. After padding only a
-// line that is base64 by itself goes on (some encoders pad each line); anything
-// else was appended by a mailing list or a scanner and ends the content.
-func (d *decoder) base64Line(l []byte) {
-	t := bytes.TrimSpace(l)
-	if len(t) == 0 {
-		return
-	}
-	d.mended = true
-	if d.padded {
-		d.damaged = true
-		if len(t)%4 != 0 || !allBase64(t) {
-			d.done = true
-			return
-		}
-	}
-	for _, c := range t {
-		switch {
-		case isBase64(c):
-			d.padded = false
-			d.quantum[d.qn] = c
-			if d.qn++; d.qn == 4 {
-				d.flushQuantum()
-			}
-		case c == '=':
-			d.damaged = d.damaged || d.qn < 2 && !d.padded
-			d.flushQuantum()
-			d.padded = true
-		case c != ' ' && c != '\t' && c != '\r':
-			d.damaged = true
-		}
-	}
-}
-
-func allBase64(b []byte) bool {
-	for _, c := range b {
-		if !isBase64(c) && c != '=' {
-			return false
-		}
-	}
-	return true
-}
-
-// flushQuantum decodes the letters that wait; a single one is lost.
-func (d *decoder) flushQuantum() {
-	var b [3]byte
-	n, _ := base64.RawStdEncoding.Decode(b[:], d.quantum[:d.qn])
-	d.dec = append(d.dec, b[:n]...)
-	d.qn = 0
 }

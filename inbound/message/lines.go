@@ -38,6 +38,7 @@ type lineReader struct {
 	inLine bool // the last piece did not end its line
 	length int  // octets of the current line before this piece
 	err    error
+	noRun  int64 // no run of lines is looked for before this offset
 
 	bareLF, bareCR, nul, long bool
 }
@@ -73,6 +74,36 @@ func (l *lineReader) next() (line, bool) {
 	l.pos += n + 1
 	l.inLine, l.length = false, 0
 	return out, true
+}
+
+// runSize bounds what skipRun looks at twice where a run turns out to be none.
+const runSize = 16 << 10
+
+// skipRun skips whole lines, of which none begins with "--", that follow l and are as
+// long, as those of base64 are, and tells whether there were any. They all end in CRLF.
+// It skips only what needs no note, and finds that out with two searches for many lines.
+func (l *lineReader) skipRun(last line) bool {
+	width := len(last.data)
+	if !last.first || last.eol != 2 || width < 8 || l.base+int64(l.pos) < l.noRun {
+		return false
+	}
+	b := l.buf[l.pos:min(l.n, l.pos+runSize)]
+	n, lines := 0, 0
+	for ; n+width <= len(b); n += width {
+		if b[n+width-1] != '\n' || b[n+width-2] != '\r' || b[n] == '-' && b[n+1] == '-' {
+			break
+		}
+		lines++
+	}
+	if lines < 2 {
+		return false
+	}
+	if b = b[:n]; bytes.Count(b, []byte{'\n'}) != lines || bytes.Count(b, []byte{'\r'}) != lines {
+		l.noRun = l.base + int64(l.pos+n) // there are other lines within: one after the other
+		return false
+	}
+	l.pos += n
+	return true
 }
 
 // piece returns what is in the buffer, a line without its end. A trailing CR waits

@@ -70,6 +70,9 @@ func (w *walker) walk() {
 			w.inside(l)
 		}
 		w.prevEOL = w.nextEOL
+		if (w.state == inBody || w.state == afterParts) && w.lr.skipRun(l) {
+			w.prevEOL = 2
+		}
 	}
 	w.finish()
 }

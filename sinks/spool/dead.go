@@ -48,7 +48,7 @@ func (s *Spool) Bury(e *sinks.Event, sink string, o sinks.Outcome) error {
 func (s *Spool) keeps(id string) bool {
 	s.mu.Lock()
 	waits := s.waiting[id] != nil
-	octets, dead := s.dead[id]
+	_, dead := s.dead[id]
 	s.mu.Unlock()
 	if waits || !dead {
 		return waits
@@ -58,8 +58,7 @@ func (s *Spool) keeps(id string) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.bytes -= octets
-	delete(s.dead, id)
+	s.uncount(id)
 	return false
 }
 
@@ -97,6 +96,7 @@ func (s *Spool) bury(id string, r record, message func() (string, error), bounde
 	}
 	need := r.Raw.Size + int64(len(text))
 	if bounded {
+		s.makeRoom(r.Sink, need)
 		err = s.reserve(need)
 	} else {
 		s.count(need)
@@ -110,7 +110,7 @@ func (s *Spool) bury(id string, r record, message func() (string, error), bounde
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.dead[id] = need
+	s.enlist(id, need)
 	return nil
 }
 
@@ -180,8 +180,7 @@ func (s *Spool) exhume(ids ...string) error {
 	for _, id := range ids {
 		s.remove(deadFile(id, ".eml")) // without its record it is litter, which the next start removes
 		s.mu.Lock()
-		s.bytes -= s.dead[id]
-		delete(s.dead, id)
+		s.uncount(id)
 		s.mu.Unlock()
 	}
 	return nil

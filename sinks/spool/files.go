@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"mxhook/sinks/durable"
 )
@@ -40,8 +41,9 @@ type Files interface {
 
 // Listed is a file in a folder.
 type Listed struct {
-	Name string // without the folder
-	Size int64  // octets
+	Name     string // without the folder
+	Size     int64  // octets
+	Modified time.Time
 }
 
 // Content is a file that is read.
@@ -87,7 +89,7 @@ func (d folder) List(name string) ([]Listed, error) {
 			return
 		}
 		if info, err := entries[i].Info(); err == nil { // gone meanwhile otherwise
-			list[i] = Listed{Name: entries[i].Name(), Size: info.Size()}
+			list[i] = Listed{Name: entries[i].Name(), Size: info.Size(), Modified: info.ModTime()}
 		}
 	})
 	return slices.DeleteFunc(list, func(l Listed) bool { return l.Name == "" }), err

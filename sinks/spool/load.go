@@ -101,8 +101,7 @@ func (s *Spool) loadBatch(l *loaded) (waits []waiter) {
 func (s *Spool) removeDead(id string) {
 	if s.remove(deadFile(id, ".json")) == nil && s.files.Sync(deadFolder) == nil {
 		s.remove(deadFile(id, ".eml"))
-		s.bytes -= s.dead[id]
-		delete(s.dead, id)
+		s.uncount(id)
 	}
 }
 

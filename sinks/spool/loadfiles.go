@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -19,10 +20,12 @@ func (s *Spool) loadDead() error {
 		return err
 	}
 	sizes := map[string]int64{}
+	slices.SortFunc(files, func(a, b Listed) int { return a.Modified.Compare(b.Modified) })
 	for _, f := range files {
 		sizes[f.Name] = f.Size
 	}
-	for name, size := range sizes {
+	for _, f := range files {
+		name, size := f.Name, f.Size
 		base, suffix := cutSuffix(name)
 		id, ok := deadID(name, suffix)
 		octets, whole := sizes[base+map[string]string{".json": ".eml", ".eml": ".json"}[suffix]]
@@ -35,8 +38,8 @@ func (s *Spool) loadDead() error {
 			s.log.Warn("half a dead event removed, nobody was told that it is kept, or it was removed", "file", name)
 			s.files.Remove(deadFolder + "/" + name)
 		case suffix == ".json":
-			s.dead[id] = size + octets
-			s.bytes += s.dead[id]
+			s.enlist(id, size+octets)
+			s.bytes += size + octets
 		}
 	}
 	return nil

@@ -77,6 +77,7 @@ type Spool struct {
 	waiting map[string]*event        // by item id
 	putting map[string]chan struct{} // item ids that a Put has under way
 	dead    map[string]int64         // item id to octets
+	refused refused                  // the dead events that no sink refused
 	lanes   map[string]*lane         // by sink
 	litter  []*batch                 // all done, but their files could not be removed
 

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"mxhook/cmd/internal/control"
+	"mxhook/sinks"
 	"mxhook/sinks/spool"
 )
 
@@ -72,28 +73,31 @@ func (b *Bridge) Raw(_ context.Context, name string, w io.Writer) error {
 
 // Replay implements control.Operations.
 func (b *Bridge) Replay(ctx context.Context, s control.Selection) (control.Changed, error) {
-	changed, err := b.change(ctx, s, b.spool.Replay)
+	changed, err := b.change(ctx, s, b.spool.Replay, func(i spool.Item) bool {
+		return s.All && strings.HasPrefix(i.Sink, sinks.NoSink) // there is none to put it back to
+	})
 	changed.Working = b.ready.Load()
 	return changed, err
 }
 
 // Drop implements control.Operations.
 func (b *Bridge) Drop(ctx context.Context, s control.Selection) (control.Changed, error) {
-	return b.change(ctx, s, b.spool.Drop)
+	return b.change(ctx, s, b.spool.Drop, func(spool.Item) bool { return false })
 }
 
 // changers is how many events are put back or dropped at once: what they write shares
 // its fsyncs.
 const changers = 16
 
-// change does something with each event of a selection. What is gone meanwhile of all
+// change does something with each event of a selection but those to leave. What is gone meanwhile of all
 // events was delivered, or dropped by somebody else, and is no failure.
-func (b *Bridge) change(ctx context.Context, s control.Selection, do func(ids []string) error) (control.Changed, error) {
+func (b *Bridge) change(ctx context.Context, s control.Selection, do func(ids []string) error, leave func(spool.Item) bool) (control.Changed, error) {
 	c := control.Changed{Failed: []control.Failure{}}
 	if err := s.Check(); err != nil {
 		return c, err
 	}
 	items, unknown := b.selected(s)
+	items = slices.DeleteFunc(items, leave)
 	for _, name := range unknown {
 		c.Failed = append(c.Failed, control.Failure{Name: name, Error: control.NotFound(name).Error()})
 	}

@@ -40,6 +40,9 @@ type Mail struct {
 	SMTPUTF8     bool   // the SMTPUTF8 parameter was given
 	Body         string // "7BIT", "8BITMIME", "BINARYMIME", or "" when not given
 	DeclaredSize int64  // SIZE= in octets, 0 when not given
+	// Provider is the mail service that took the message from its sender before us; nil
+	// when the sender's own session was with us.
+	Provider *Provider
 }
 
 // LMTP tells whether the transaction is one of LMTP (RFC 2033): each recipient gets a

@@ -43,7 +43,10 @@ func fullEvent(text func(string) string) *sinks.Event {
 			RemoteIP: netip.MustParseAddr("::ffff:192.0.2.1"), HELO: text("mail.sender.example"), User: text("scanner"),
 			TLS: &inbound.TLS{Version: text("TLS 1.3"), Cipher: text("TLS_AES_128_GCM_SHA256"), ServerName: text("mx.in.example")},
 		},
-		Mail: inbound.Mail{ReversePath: inbound.Path{LocalPart: text("ann"), Domain: text("sender.example")}, Protocol: "ESMTPS"},
+		Mail: inbound.Mail{ReversePath: inbound.Path{LocalPart: text("ann"), Domain: text("sender.example")}, Protocol: "ESMTPS", Provider: &inbound.Provider{
+			Name: "ses", MessageID: text("o3vrnil0e2ic28trm7dfhrc2v0clambda4nbp0g1"), ReceivedAt: time.Date(2026, 11, 21, 9, 59, 59, 0, time.UTC),
+			SPF: inbound.VerdictPass, DKIM: inbound.VerdictPass, DMARC: inbound.VerdictGray, Spam: inbound.VerdictPass, Virus: inbound.VerdictFail,
+		}},
 		Recipients: []sinks.Recipient{
 			{Path: inbound.Path{LocalPart: text("support") + "+42+7", Domain: text("in.example")}, Captures: map[string]string{"ticket": text("42"), text("b"): text("c")}},
 			{Path: inbound.Path{LocalPart: "odd one", Domain: "in.example"}},

@@ -14,6 +14,8 @@ envelope.reverse_path envelope.recipients
 envelope.recipients.address envelope.recipients.local_part envelope.recipients.domain envelope.recipients.user envelope.recipients.tag envelope.recipients.captures
 envelope.helo envelope.remote_ip envelope.remote_name envelope.protocol envelope.smtputf8 envelope.tls
 envelope.tls.version envelope.tls.cipher envelope.tls.server_name envelope.user envelope.size
+envelope.provider envelope.provider.name envelope.provider.message_id
+envelope.provider.spf envelope.provider.dkim envelope.provider.dmarc envelope.provider.spam envelope.provider.virus
 authentication authentication.spf authentication.spf.result authentication.spf.domain authentication.spf.reason authentication.spf.mechanism authentication.spf.explanation authentication.spf.dnssec
 authentication.spf_helo authentication.spf_helo.result authentication.spf_helo.domain authentication.spf_helo.reason authentication.spf_helo.mechanism authentication.spf_helo.explanation authentication.spf_helo.dnssec
 authentication.dkim authentication.dkim.result authentication.dkim.domain authentication.dkim.selector authentication.dkim.algorithm authentication.dkim.aligned authentication.dkim.reason authentication.dkim.identity authentication.dkim.key_bits authentication.dkim.oversigned authentication.dkim.unsigned authentication.dkim.testing authentication.dkim.signed_at authentication.dkim.expires_at authentication.dkim.dnssec

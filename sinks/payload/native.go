@@ -76,6 +76,12 @@ func envelopeOf(e *sinks.Event, r *verify.Results) envelope {
 	if t := e.Session.TLS; t != nil {
 		env.TLS = &tlsFacts{Version: t.Version, Cipher: t.Cipher, ServerName: t.ServerName}
 	}
+	if p := e.Mail.Provider; p != nil {
+		env.Provider = &provider{
+			Name: p.Name, MessageID: p.MessageID,
+			SPF: string(p.SPF), DKIM: string(p.DKIM), DMARC: string(p.DMARC), Spam: string(p.Spam), Virus: string(p.Virus),
+		}
+	}
 	if e.Session.User != "" {
 		env.User = &e.Session.User
 	}

@@ -26,6 +26,17 @@ type envelope struct {
 	TLS         *tlsFacts   `json:"tls"`
 	User        *string     `json:"user"`
 	Size        int64       `json:"size"`
+	Provider    *provider   `json:"provider"`
+}
+
+type provider struct {
+	Name      string `json:"name"`
+	MessageID string `json:"message_id"`
+	SPF       string `json:"spf"`
+	DKIM      string `json:"dkim"`
+	DMARC     string `json:"dmarc"`
+	Spam      string `json:"spam"`
+	Virus     string `json:"virus"`
 }
 
 type recipient struct {

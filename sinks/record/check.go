@@ -13,7 +13,7 @@ import (
 // files, headers and URLs, and what decides about trust, holds nothing else.
 func check(e *sinks.Event) error {
 	ok := isEventID(e.ID) && plain(e.Route) && e.Route != "" && plain(e.Hostname) && e.Mail.DeclaredSize >= 0 &&
-		isPath(e.Mail.ReversePath) && (e.Mail.ReversePath.IsNull() || e.Mail.ReversePath.LocalPart != "") && knownResults(e)
+		isPath(e.Mail.ReversePath) && (e.Mail.ReversePath.IsNull() || e.Mail.ReversePath.LocalPart != "") && knownResults(e) && knownVerdicts(e.Mail.Provider)
 	for _, r := range e.Recipients {
 		ok = ok && isPath(r.Path) && r.Path.LocalPart != "" && plain(r.Canonical)
 		for name, value := range r.Captures {
@@ -64,6 +64,18 @@ func knownResults(e *sinks.Event) bool {
 		}
 	}
 	return true
+}
+
+// knownVerdicts tells whether every word of a provider is one that it has.
+func knownVerdicts(p *inbound.Provider) bool {
+	if p == nil {
+		return true
+	}
+	ok := p.Name != "" && plain(p.Name) && plain(p.MessageID)
+	for _, v := range []inbound.Verdict{p.SPF, p.DKIM, p.DMARC, p.Spam, p.Virus} {
+		ok = ok && v == inbound.ParseVerdict(string(v))
+	}
+	return ok
 }
 
 func isAddress(s string) bool {

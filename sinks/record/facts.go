@@ -3,6 +3,7 @@ package record
 import (
 	"encoding/hex"
 	"net/netip"
+	"time"
 
 	"mxhook/inbound"
 	"mxhook/sinks"
@@ -35,6 +36,19 @@ type Envelope struct {
 	SMTPUTF8     bool        `json:"smtputf8"`
 	Body         string      `json:"body"`
 	DeclaredSize int64       `json:"declared_size"`
+	Provider     *provider   `json:"provider,omitempty"`
+}
+
+// provider is inbound.Provider.
+type provider struct {
+	Name       string          `json:"name"`
+	MessageID  string          `json:"message_id"`
+	ReceivedAt time.Time       `json:"received_at,omitzero"`
+	SPF        inbound.Verdict `json:"spf"`
+	DKIM       inbound.Verdict `json:"dkim"`
+	DMARC      inbound.Verdict `json:"dmarc"`
+	Spam       inbound.Verdict `json:"spam"`
+	Virus      inbound.Verdict `json:"virus"`
 }
 
 // Recipient is sinks.Recipient.
@@ -84,7 +98,7 @@ func (s Session) restore() inbound.Session {
 
 func newEnvelope(m inbound.Mail) Envelope {
 	return Envelope{ReversePath: Path(m.ReversePath), Protocol: m.Protocol, SMTPUTF8: m.SMTPUTF8,
-		Body: m.Body, DeclaredSize: m.DeclaredSize}
+		Body: m.Body, DeclaredSize: m.DeclaredSize, Provider: (*provider)(m.Provider)}
 }
 
 // Event makes the event of a record again, without Message and Data; its recipients are
@@ -94,7 +108,8 @@ func (f Facts) Event(id, route string) (*sinks.Event, error) {
 		ID: id, Route: route, ReceivedAt: f.ReceivedAt, Hostname: f.Hostname,
 		Session: f.Session.restore(), Results: f.Results.restore(), Cut: f.Cut,
 		Mail: inbound.Mail{ReversePath: inbound.Path(f.Envelope.ReversePath), Protocol: f.Envelope.Protocol,
-			SMTPUTF8: f.Envelope.SMTPUTF8, Body: f.Envelope.Body, DeclaredSize: f.Envelope.DeclaredSize},
+			SMTPUTF8: f.Envelope.SMTPUTF8, Body: f.Envelope.Body, DeclaredSize: f.Envelope.DeclaredSize,
+			Provider: (*inbound.Provider)(f.Envelope.Provider)},
 	}
 	identity, err := hex.DecodeString(f.Identity)
 	if err != nil || len(identity) != len(e.Identity) && f.Identity != "" {

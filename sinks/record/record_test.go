@@ -68,6 +68,10 @@ func TestAnEventComesBackAsItWas(t *testing.T) {
 		"nothing was verified":      func(e *sinks.Event) { e.Results = nil },
 		"the null reverse-path":     func(e *sinks.Event) { e.Mail.ReversePath = inbound.Path{} },
 		"over a unix socket":        func(e *sinks.Event) { e.Session.RemoteIP, e.Session.TLS = netip.Addr{}, nil },
+		"a provider's message": func(e *sinks.Event) {
+			e.Mail.Provider = &inbound.Provider{Name: "ses", MessageID: "o3vr", ReceivedAt: time.Date(2026, 11, 21, 9, 59, 59, 0, time.UTC),
+				SPF: inbound.VerdictPass, DKIM: inbound.VerdictGray, DMARC: inbound.VerdictFail, Virus: inbound.VerdictFailed}
+		},
 		"an IPv4 client":            func(e *sinks.Event) { e.Session.RemoteIP = netip.MustParseAddr("192.0.2.1") },
 		"no field is left out":      func(e *sinks.Event) { e.Cut = nil },
 		"one without an identity":   func(e *sinks.Event) { e.Identity = [32]byte{} },
@@ -117,6 +121,12 @@ func TestARecordThatWeCanNotHaveWrittenIsRefused(t *testing.T) {
 		"half an identity":               func(m map[string]any) { m["identity"] = "abcd" },
 		"an identity of no digits":       func(m map[string]any) { m["identity"] = strings.Repeat("x", 64) },
 		"an address that is none":        func(m map[string]any) { m["session"].(map[string]any)["remote_ip"] = "300.1.1.1" },
+		"a verdict that no provider has": func(m map[string]any) {
+			m["envelope"].(map[string]any)["provider"] = map[string]string{"name": "ses", "virus": "none\r\n"}
+		},
+		"a provider without a name": func(m map[string]any) {
+			m["envelope"].(map[string]any)["provider"] = map[string]string{"virus": "pass"}
+		},
 		"a size below nothing":           func(m map[string]any) { m["envelope"].(map[string]any)["declared_size"] = -1 },
 		"ranges that go back":            func(m map[string]any) { m["cut"] = []any{map[string]int{"Start": 9, "End": 3}} },
 		"a digest that is none":          func(m map[string]any) { m["raw"].(map[string]any)["sha256"] = "abc" },

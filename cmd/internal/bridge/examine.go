@@ -45,7 +45,7 @@ type learned struct {
 func (x *examiner) examine(ctx context.Context, s inbound.Session, mail inbound.Mail, data *inbound.MailData, before learned) (delivery.Mail, error) {
 	m := delivery.Mail{
 		Session: s, Mail: mail, Data: data,
-		Hostname: x.hostname, ReceivedAt: time.Now().UTC(),
+		Hostname: x.hostname, ReceivedAt: receivedAt(mail),
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { m.Results = x.verify(ctx, s, mail, data, before) })
@@ -83,13 +83,18 @@ func (x *examiner) verify(ctx context.Context, s inbound.Session, mail inbound.M
 		return unverified(x.hostname)
 	}
 	began := time.Now()
-	r := x.verifier.Verify(ctx, verify.Message{
+	m := verify.Message{
 		RemoteIP: s.RemoteIP, HELO: s.HELO,
 		MailFromLocal: mail.ReversePath.LocalPart, MailFromDomain: mail.ReversePath.Domain,
 		BehindRelay: x.relayed(s, mail), Authenticated: s.User != "",
 		SPF: before.spf, Spent: before.spent,
 		Content: data, Size: data.Size(),
-	})
+	}
+	if mail.Provider != nil && m.SPF == nil {
+		e := evaluateSPF(ctx, x.verifier, m, mail.Provider)
+		m.SPF, m.Spent = &e, m.Spent+time.Since(began)
+	}
+	r := x.verifier.Verify(ctx, m)
 	if x.verified != nil {
 		x.verified(r, time.Since(began))
 	}
@@ -97,9 +102,9 @@ func (x *examiner) verify(ctx context.Context, s inbound.Session, mail inbound.M
 }
 
 // relayed tells whether the peer is a relay of ours, whose address says nothing of the
-// sender: SPF and iprev of it would be invented.
+// sender, or a provider that didn't tell the sender's: SPF and iprev would be invented.
 func (x *examiner) relayed(s inbound.Session, mail inbound.Mail) bool {
-	return mail.LMTP() || slices.ContainsFunc(x.relays, func(n netip.Prefix) bool { return n.Contains(s.RemoteIP) })
+	return mail.LMTP() || mail.Provider != nil && !s.RemoteIP.IsValid() || slices.ContainsFunc(x.relays, func(n netip.Prefix) bool { return n.Contains(s.RemoteIP) })
 }
 
 // unverified says of every method that it was not asked.

@@ -25,6 +25,8 @@ const verdictWait = time.Hour
 // decided without a verdict, as his own would be after an hour. Nothing is ever taken
 // for delivered by this, and nothing passes.
 //
+// A provider says itself since when it has the message.
+//
 // One transaction has it. The zero hour is of a message that nobody sends again: it is
 // never over.
 type hour struct {
@@ -32,6 +34,7 @@ type hour struct {
 	ledger  *ledger.Ledger // nil when it is off
 	log     *slog.Logger
 	message func() [32]byte // made when it is asked for: most messages wait for nothing
+	waited  time.Duration   // as a provider knows it
 }
 
 // waitsFor gives the hour of a message.
@@ -39,7 +42,7 @@ func (t *transaction) waitsFor(m delivery.Mail) hour {
 	if t.waits == nil {
 		return hour{}
 	}
-	return hour{memory: t.waits, ledger: t.parts.ledger, log: t.log, message: sync.OnceValue(func() [32]byte {
+	return hour{memory: t.waits, ledger: t.parts.ledger, log: t.log, waited: waited(t.mail, time.Now()), message: sync.OnceValue(func() [32]byte {
 		id := identify(m, "")
 		id.Fingerprint, id.Transaction = nil, ""
 		return id.Sum()
@@ -56,7 +59,7 @@ func (h *hour) over(recipient string) bool {
 		return false
 	}
 	k := h.key(recipient)
-	waited := h.memory.age(k, time.Now())
+	waited := max(h.waited, h.memory.age(k, time.Now()))
 	if h.ledger != nil {
 		if known := h.ledger.Known([]ledger.Key{k})[0]; known.State == ledger.Deferred {
 			waited = max(waited, known.Age)

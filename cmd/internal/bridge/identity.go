@@ -13,7 +13,9 @@ import (
 
 // identify says what makes m the same message when its sender tries again. The
 // fields are taken as they were written, the first of each. A message without a
-// Message-ID can't be proved to be the same: the transaction's id makes it unique.
+// Message-ID can't be proved to be the same: the transaction's id makes it unique. A
+// message of a provider is known by the provider's id: the provider's retries are the
+// same message, and a sender's resend is another one.
 func identify(m delivery.Mail, transaction string) sinks.Identity {
 	id := sinks.Identity{
 		ReversePath: m.Mail.ReversePath.LocalPart + "@" + strings.ToLower(m.Mail.ReversePath.Domain),
@@ -23,6 +25,12 @@ func identify(m delivery.Mail, transaction string) sinks.Identity {
 		Subject:     rawField(m.Message, "Subject"),
 		BodySHA256:  m.Data.BodySHA256(),
 		Fingerprint: fingerprint(m.Results, m.Session.RemoteIP),
+	}
+	if p := m.Mail.Provider; p != nil && p.MessageID != "" {
+		// It is the message, however its header reads, whatever name servers answer at
+		// this try, and no other has it.
+		id.Fingerprint, id.Transaction = []string{p.Name + " " + p.MessageID}, ""
+		return id
 	}
 	if id.MessageID == "" {
 		id.Transaction = transaction

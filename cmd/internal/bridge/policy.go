@@ -28,13 +28,14 @@ type policy struct {
 	asked    bool  // for the peer's name
 	nameless error // the refusal of a peer without one
 	spf      *spf.Evaluation
+	provider *inbound.Provider
 }
 
 // policyFor makes the policy of a transaction. The address of a relay of ours, or of a
 // user, says nothing of the sender; and what a user of ours writes as the author is not
 // ours to refuse.
 func (p *parts) policyFor(s inbound.Session, m inbound.Mail) policy {
-	y := policy{verifier: p.verifier, reject: p.reject, sealers: p.sealers, relayed: p.relayed(s, m), asking: budget{left: p.lookups / 2}}
+	y := policy{verifier: p.verifier, reject: p.reject, sealers: p.sealers, relayed: p.relayed(s, m), provider: m.Provider, asking: budget{left: p.lookups / 2}}
 	if s.User != "" {
 		y.reject.DMARC = false
 	}
@@ -111,7 +112,7 @@ func (y *policy) authorized(ctx context.Context) error {
 	if y.spf == nil {
 		ctx, done := y.asking.take(ctx)
 		defer done()
-		e := y.verifier.EvaluateSPF(ctx, y.envelope)
+		e := evaluateSPF(ctx, y.verifier, y.envelope, y.provider)
 		y.spf = &e
 	}
 	return refusedBySPF(y.spf.Result, y.spf.Domain, y.spf.Reason)

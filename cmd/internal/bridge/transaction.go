@@ -114,7 +114,7 @@ func (t *transaction) Data(ctx context.Context, data *inbound.MailData) inbound.
 	answer := inbound.Answer{Err: err}
 	if err == nil {
 		id := identify(m, t.id)
-		m.Identity, m.Provable = id.Sum(), id.MessageID != ""
+		m.Identity, m.Provable = id.Sum(), id.Transaction == ""
 		if t.mail.LMTP() {
 			m.Each = t.recipients
 		}

@@ -64,10 +64,10 @@ func marshal(t testing.TB, e *sinks.Event) []byte {
 
 func TestAnEventComesBackAsItWas(t *testing.T) {
 	for name, change := range map[string]func(*sinks.Event){
-		"everything is known":       func(*sinks.Event) {},
-		"nothing was verified":      func(e *sinks.Event) { e.Results = nil },
-		"the null reverse-path":     func(e *sinks.Event) { e.Mail.ReversePath = inbound.Path{} },
-		"over a unix socket":        func(e *sinks.Event) { e.Session.RemoteIP, e.Session.TLS = netip.Addr{}, nil },
+		"everything is known":   func(*sinks.Event) {},
+		"nothing was verified":  func(e *sinks.Event) { e.Results = nil },
+		"the null reverse-path": func(e *sinks.Event) { e.Mail.ReversePath = inbound.Path{} },
+		"over a unix socket":    func(e *sinks.Event) { e.Session.RemoteIP, e.Session.TLS = netip.Addr{}, nil },
 		"a provider's message": func(e *sinks.Event) {
 			e.Mail.Provider = &inbound.Provider{Name: "ses", MessageID: "o3vr", ReceivedAt: time.Date(2026, 11, 21, 9, 59, 59, 0, time.UTC),
 				SPF: inbound.VerdictPass, DKIM: inbound.VerdictGray, DMARC: inbound.VerdictFail, Virus: inbound.VerdictFailed}
@@ -110,17 +110,17 @@ func TestAnEventComesBackAsItWas(t *testing.T) {
 
 func TestARecordThatWeCanNotHaveWrittenIsRefused(t *testing.T) {
 	for name, change := range map[string]func(map[string]any){
-		"another schema":                 func(m map[string]any) { m["schema"] = "mxhook.event.v2" },
-		"no id":                          func(m map[string]any) { delete(m, "id") },
-		"an id that leads out of a dir":  func(m map[string]any) { m["id"] = "msg_../../../../etc/passwd1234" },
-		"the id of another event":        func(m map[string]any) { m["id"] = "msg_" + strings.Repeat("a", 26) },
-		"no route":                       func(m map[string]any) { m["route"] = "" },
-		"a route with a line end":        func(m map[string]any) { m["route"] = "a\r\nX: y" },
-		"a hostname with a line end":     func(m map[string]any) { m["hostname"] = "a\nb" },
-		"no time":                        func(m map[string]any) { delete(m, "received_at") },
-		"half an identity":               func(m map[string]any) { m["identity"] = "abcd" },
-		"an identity of no digits":       func(m map[string]any) { m["identity"] = strings.Repeat("x", 64) },
-		"an address that is none":        func(m map[string]any) { m["session"].(map[string]any)["remote_ip"] = "300.1.1.1" },
+		"another schema":                func(m map[string]any) { m["schema"] = "mxhook.event.v2" },
+		"no id":                         func(m map[string]any) { delete(m, "id") },
+		"an id that leads out of a dir": func(m map[string]any) { m["id"] = "msg_../../../../etc/passwd1234" },
+		"the id of another event":       func(m map[string]any) { m["id"] = "msg_" + strings.Repeat("a", 26) },
+		"no route":                      func(m map[string]any) { m["route"] = "" },
+		"a route with a line end":       func(m map[string]any) { m["route"] = "a\r\nX: y" },
+		"a hostname with a line end":    func(m map[string]any) { m["hostname"] = "a\nb" },
+		"no time":                       func(m map[string]any) { delete(m, "received_at") },
+		"half an identity":              func(m map[string]any) { m["identity"] = "abcd" },
+		"an identity of no digits":      func(m map[string]any) { m["identity"] = strings.Repeat("x", 64) },
+		"an address that is none":       func(m map[string]any) { m["session"].(map[string]any)["remote_ip"] = "300.1.1.1" },
 		"a verdict that no provider has": func(m map[string]any) {
 			m["envelope"].(map[string]any)["provider"] = map[string]string{"name": "ses", "virus": "none\r\n"}
 		},

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"mxhook/inbound/status"
+	"mxhook/sinks/internal/attempt"
 )
 
 // Question is what is asked at RCPT, the body of the request.
@@ -74,7 +75,7 @@ func NewAsker(c AskerConfig) (*Asker, error) {
 	}
 	return &Asker{
 		url: u, hostPort: t.hostPort(), secrets: c.Secrets, version: cmp.Or(c.Version, "devel"), log: c.Log,
-		transport: newTransport(Config{Concurrency: cmp.Or(c.Concurrency, 32), Resolver: c.Resolver}),
+		transport: attempt.Connections{Most: cmp.Or(c.Concurrency, 32), Resolver: c.Resolver}.Transport(),
 	}, nil
 }
 
@@ -88,16 +89,16 @@ func (a *Asker) Ask(ctx context.Context, q Question) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	op := "accept of route " + strconv.Quote(q.Route)
-	start, t := time.Now(), &tracer{written: make(chan struct{})}
-	req, err := a.request(httptrace.WithClientTrace(ctx, t.trace()), q, start)
+	start, t := time.Now(), attempt.NewTracer()
+	req, err := a.request(httptrace.WithClientTrace(ctx, t.Trace()), q, start)
 	if err != nil {
 		return status.LookupUnavailable.Wrap(op, errors.New("the request can't be made"))
 	}
 	resp, err := a.transport.RoundTrip(req)
 	if err != nil {
-		f := t.failure(err, ctx, start)
-		detail := f.classify(op, a.hostPort).detail
-		if ctx.Err() != nil && !f.timedOut {
+		f := t.Failure(err, ctx, start)
+		detail := failed(f, op, a.hostPort).detail
+		if ctx.Err() != nil && !f.TimedOut {
 			detail = "given up (" + a.hostPort + ")"
 		}
 		return status.LookupUnavailable.Wrap(op, errors.New(detail))

@@ -2,18 +2,15 @@ package webhook
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"mxhook/inbound/status"
 	"mxhook/sinks"
+	"mxhook/sinks/internal/attempt"
 )
 
 const (
@@ -32,12 +29,12 @@ func (d *delivery) again() (bool, error) {
 	if !d.last.retry {
 		return false, nil
 	}
-	_, ok := pause(d.ctx, d.sink.config.Backoff, d.attempts, d.last.after, 1, time.Now())
+	_, ok := attempt.Pause(d.ctx, d.sink.config.Backoff, d.attempts, d.last.after, 1, time.Now())
 	return ok, nil
 }
 
 func (d *delivery) backoff(time.Duration, time.Duration, int, *http.Response) time.Duration {
-	wait, _ := pause(d.ctx, d.sink.config.Backoff, d.attempts, d.last.after, jitter(), time.Now())
+	wait, _ := attempt.Pause(d.ctx, d.sink.config.Backoff, d.attempts, d.last.after, attempt.Jitter(), time.Now())
 	return wait
 }
 
@@ -47,7 +44,7 @@ func (d *delivery) RoundTrip(req *http.Request) (*http.Response, error) {
 	for {
 		if d.ctx.Err() != nil {
 			if d.attempts == 0 {
-				d.last = failure{ended: true}.classify(d.sink.op(), d.sink.target.hostPort())
+				d.last = failed(attempt.Failure{Ended: true}, d.sink.op(), d.sink.target.hostPort())
 			}
 			d.last.retry = false
 			return nil, errNoAnswer
@@ -72,10 +69,10 @@ func (d *delivery) attempt(req *http.Request) (code int, stale bool) {
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(d.ctx), s.config.Timeout)
 	defer cancel()
-	t := &tracer{written: make(chan struct{})}
+	t := attempt.NewTracer()
 	stop := context.AfterFunc(d.ctx, func() {
-		if !t.isWritten() {
-			t.ended.Store(true)
+		if !t.Written() {
+			t.End()
 			cancel()
 		}
 	})
@@ -83,10 +80,10 @@ func (d *delivery) attempt(req *http.Request) (code int, stale bool) {
 
 	signature, err := d.sign(start)
 	if err != nil {
-		d.finish(failure{source: true}.classify(s.op(), s.target.hostPort()), start)
+		d.finish(failed(attempt.Failure{Source: true}, s.op(), s.target.hostPort()), start)
 		return 0, false
 	}
-	out := req.Clone(httptrace.WithClientTrace(ctx, t.trace()))
+	out := req.Clone(httptrace.WithClientTrace(ctx, t.Trace()))
 	authorization := req.Header.Get("Authorization") // from the URL's userinfo
 	out.Header = s.header(d.event, &d.content, d.attempts, start, signature)
 	for name, value := range d.content.header {
@@ -98,21 +95,21 @@ func (d *delivery) attempt(req *http.Request) (code int, stale bool) {
 	if s.host != "" {
 		out.Host = s.host
 	}
-	body := &source{from: d.content.open(), failed: &t.source, done: make(chan struct{})}
+	body := t.Body(d.content.open())
 	// Without GetBody net/http can't send the request again behind our back, which it
 	// would do for one with an Idempotency-Key.
 	out.Body, out.ContentLength, out.GetBody = body, d.content.body.Size(), nil
 	defer func() { // nothing may read the event when the attempt is over
 		cancel()
-		<-body.done
+		<-body.Done()
 	}()
 
 	resp, err := s.transport.RoundTrip(out)
 	if err != nil {
-		f := t.failure(err, ctx, start)
-		r := f.classify(s.op(), s.target.hostPort())
+		f := t.Failure(err, ctx, start)
+		r := failed(f, s.op(), s.target.hostPort())
 		// A request that was written whole may be at work there: its repeat counts.
-		stale = t.kept.Load() && !f.written && !f.answered && !f.timedOut && !f.ended && !f.source && !isTimeout(err)
+		stale = t.Kept() && f.Broken()
 		if stale && !d.renewed {
 			r.health = "" // how an idle connection died says nothing of the sink now
 		}
@@ -124,13 +121,13 @@ func (d *delivery) attempt(req *http.Request) (code int, stale bool) {
 
 // answered takes an answer. A yes counts only when the whole request was sent:
 // net/http gives up sending once an answer is complete.
-func (d *delivery) answered(ctx context.Context, cancel context.CancelFunc, t *tracer, resp *http.Response, start time.Time) int {
+func (d *delivery) answered(ctx context.Context, cancel context.CancelFunc, t *attempt.Tracer, resp *http.Response, start time.Time) int {
 	s := d.sink
 	defer resp.Body.Close()
-	if resp.StatusCode/100 == 2 && !t.waitWritten(ctx) {
-		f := t.failure(errNoAnswer, ctx, start)
-		f.early = !f.timedOut && !f.ended && !f.source
-		d.finish(f.classify(s.op(), s.target.hostPort()), start)
+	if resp.StatusCode/100 == 2 && !t.WaitWritten(ctx) {
+		f := t.Failure(errNoAnswer, ctx, start)
+		f.Early = !f.TimedOut && !f.Ended && !f.Source
+		d.finish(failed(f, s.op(), s.target.hostPort()), start)
 		return 0
 	}
 	a := answer{code: resp.StatusCode, header: resp.Header}
@@ -160,68 +157,4 @@ func (d *delivery) finish(r result, start time.Time) {
 		o.Attempt(sinks.Attempt{Sink: d.sink.config.Name, Event: d.event.ID, Message: d.event.Likeness(), Condition: c, Health: r.health, Took: took, Detail: r.detail})
 	}
 	d.sink.log.Debug("attempt", "event", d.event.ID, "attempt", d.attempts, "outcome", c.Name(), "detail", r.detail, "took", took)
-}
-
-// tracer notes how far an attempt came. Its hooks run on net/http's goroutines.
-type tracer struct {
-	once     sync.Once
-	written  chan struct{} // closed when writing ended
-	whole    atomic.Bool   // it ended without error
-	answer   atomic.Bool
-	kept     atomic.Bool // a connection of HTTP/1 that had been used before
-	dnsBegan atomic.Bool
-	dnsDone  atomic.Bool
-	tlsBegan atomic.Bool
-	tlsDone  atomic.Bool
-	ended    atomic.Bool
-	source   atomic.Bool
-}
-
-func (t *tracer) trace() *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{
-		GotConn:              func(i httptrace.GotConnInfo) { t.kept.Store(i.Reused && !isHTTP2(i.Conn)) },
-		GotFirstResponseByte: func() { t.answer.Store(true) },
-		DNSStart:             func(httptrace.DNSStartInfo) { t.dnsBegan.Store(true) },
-		DNSDone:              func(httptrace.DNSDoneInfo) { t.dnsDone.Store(true) },
-		TLSHandshakeStart:    func() { t.tlsBegan.Store(true) },
-		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
-			if err == nil {
-				t.tlsDone.Store(true)
-			}
-		},
-		WroteRequest: func(i httptrace.WroteRequestInfo) {
-			t.once.Do(func() {
-				t.whole.Store(i.Err == nil)
-				close(t.written)
-			})
-		},
-	}
-}
-
-// isHTTP2 tells whether c carries many requests: one that breaks there says nothing
-// of the connection.
-func isHTTP2(c net.Conn) bool {
-	t, ok := c.(*tls.Conn)
-	return ok && t.ConnectionState().NegotiatedProtocol == "h2"
-}
-
-func (t *tracer) isWritten() bool { return t.whole.Load() }
-
-// waitWritten waits until writing has ended and tells whether all was written.
-func (t *tracer) waitWritten(ctx context.Context) bool {
-	select {
-	case <-t.written:
-	case <-ctx.Done():
-	}
-	return t.isWritten()
-}
-
-func (t *tracer) failure(err error, ctx context.Context, start time.Time) failure {
-	return failure{
-		err: err, written: t.isWritten(), answered: t.answer.Load(),
-		resolving:   t.dnsBegan.Load() && !t.dnsDone.Load(),
-		handshaking: t.tlsBegan.Load() && !t.tlsDone.Load(),
-		timedOut:    errors.Is(ctx.Err(), context.DeadlineExceeded),
-		ended:       t.ended.Load(), source: t.source.Load(), took: time.Since(start),
-	}
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"mxhook/inbound/status"
+	"mxhook/sinks/internal/attempt"
 )
 
 // refusalTime is how long a server that asked for our certificate has to refuse it: in
@@ -34,28 +35,28 @@ func (a *Asker) Check(ctx context.Context) error {
 // reach opens a connection and closes it again.
 func reach(ctx context.Context, transport *http.Transport, u *url.URL, op, hostPort string) error {
 	f := tryConnection(ctx, transport, u, hostPort)
-	if f.err == nil {
+	if f.Err == nil {
 		return nil
 	}
-	f.timedOut = errors.Is(ctx.Err(), context.DeadlineExceeded)
-	if ctx.Err() != nil && !f.timedOut {
+	f.TimedOut = errors.Is(ctx.Err(), context.DeadlineExceeded)
+	if ctx.Err() != nil && !f.TimedOut {
 		return status.BudgetExceeded.Wrap(op, errors.New("given up ("+hostPort+")"))
 	}
-	return f.classify(op, hostPort).err
+	return failed(f, op, hostPort).err
 }
 
-func tryConnection(ctx context.Context, transport *http.Transport, u *url.URL, hostPort string) failure {
+func tryConnection(ctx context.Context, transport *http.Transport, u *url.URL, hostPort string) attempt.Failure {
 	address, err := httpguts.PunycodeHostPort(hostPort)
 	if err != nil {
-		return failure{err: err}
+		return attempt.Failure{Err: err}
 	}
 	raw, err := transport.DialContext(ctx, "tcp", address)
 	if err != nil {
-		return failure{err: err}
+		return attempt.Failure{Err: err}
 	}
 	defer raw.Close()
 	if u.Scheme != "https" {
-		return failure{}
+		return attempt.Failure{}
 	}
 	ctx, cancel := context.WithTimeout(ctx, transport.TLSHandshakeTimeout)
 	defer cancel()
@@ -76,18 +77,18 @@ func tryConnection(ctx context.Context, transport *http.Transport, u *url.URL, h
 	}
 	conn := tls.Client(raw, c)
 	if err := conn.HandshakeContext(ctx); err != nil {
-		return failure{err: err, handshaking: true}
+		return attempt.Failure{Err: err, Handshaking: true}
 	}
 	if asked {
-		return failure{err: refusal(conn)}
+		return attempt.Failure{Err: refusal(conn)}
 	}
-	return failure{}
+	return attempt.Failure{}
 }
 
 // refusal waits a moment for a server to refuse our certificate, or that we have none.
 func refusal(conn *tls.Conn) error {
 	conn.SetReadDeadline(time.Now().Add(refusalTime))
-	if _, err := conn.Read(make([]byte, 1)); err != nil && certificateRefused(err) {
+	if _, err := conn.Read(make([]byte, 1)); err != nil && attempt.CertificateRefused(err) {
 		return err
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 
 	"mxhook/inbound/status"
 	"mxhook/sinks"
+	"mxhook/sinks/internal/attempt"
 )
 
 // answer is what a server said, as far as it matters.
@@ -30,6 +31,13 @@ type result struct {
 }
 
 const maxReplyText = 200
+
+// failed says what a failure means, in words of our own and the sink's host:port alone.
+func failed(f attempt.Failure, op, hostPort string) result {
+	c := f.Cause()
+	words := c.Words + " (" + hostPort + ")"
+	return result{err: c.Condition.Wrap(op, errors.New(words)), detail: words, retry: c.Retry, after: -1, health: c.Health}
+}
 
 // classify says what an answer means for the sender. warning is not empty when the
 // answer had something that was ignored. It is pure; now is for Retry-After.
@@ -63,7 +71,7 @@ func classify(op string, a answer, rejectOn []int, now time.Time) (r result, war
 		c, retry := conditionOf(a.code)
 		r.err, r.retry, r.health = c.Wrap(op, cause), retry, healthOf(a.code)
 		if retry {
-			r.after = retryAfter(a.header.Get("Retry-After"), now)
+			r.after = attempt.RetryAfter(a.header.Get("Retry-After"), now)
 		}
 		return r, warning
 	}

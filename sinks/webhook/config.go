@@ -5,7 +5,7 @@
 // A Sink never follows a redirect, never uses the environment's proxies, reads at
 // most 64 KiB of an answer, and names no path, query, user, header value or secret
 // in an error or a log. What an answer means for the sender is one pure function,
-// classify; what a failure without an answer means is another, failure.classify.
+// classify; what a failure without an answer means is another, attempt.Failure.Cause.
 // Attempts go on inside the budget (the context of Deliver) alone; an attempt whose
 // request is written goes on to its own timeout, so that a late yes is known.
 //
@@ -27,6 +27,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"mxhook/sinks"
+	"mxhook/sinks/internal/attempt"
 	"mxhook/sinks/payload"
 )
 
@@ -57,12 +58,8 @@ type Config struct {
 	Observer sinks.Observer
 }
 
-const (
-	maxAnswer       = 64 << 10 // octets of an answer's body that are read
-	maxAnswerHeader = 64 << 10
-	connectTimeout  = 10 * time.Second
-	idleTimeout     = 30 * time.Second
-)
+// maxAnswer is how many octets of an answer's body are read.
+const maxAnswer = 64 << 10
 
 // reserved are the fields of a request that a configuration can't set: ours, and
 // those that belong to the connection.
@@ -104,7 +101,7 @@ func New(c Config) (*Sink, error) {
 	if err := s.setHeaders(c.Headers); err != nil {
 		return nil, fmt.Errorf("webhook %q: %w", c.Name, err)
 	}
-	s.transport = newTransport(c)
+	s.transport = attempt.Connections{Most: c.Concurrency, TLS: c.TLS, Resolver: c.Resolver}.Transport()
 	return s, nil
 }
 
@@ -181,31 +178,6 @@ func (s *Sink) setHeaders(configured map[string]string) error {
 		}
 	}
 	return nil
-}
-
-// newTransport returns the connections of one sink: none is shared with another.
-func newTransport(c Config) *http.Transport {
-	conf := &tls.Config{}
-	if c.TLS != nil {
-		conf = c.TLS.Clone()
-	}
-	if conf.MinVersion < tls.VersionTLS12 {
-		conf.MinVersion = tls.VersionTLS12
-	}
-	dialer := &net.Dialer{Timeout: connectTimeout, KeepAlive: 15 * time.Second, Resolver: c.Resolver}
-	return &http.Transport{
-		Proxy:                  nil, // never the environment's
-		DialContext:            dialer.DialContext,
-		TLSClientConfig:        conf,
-		TLSHandshakeTimeout:    connectTimeout,
-		ForceAttemptHTTP2:      true,
-		MaxIdleConns:           c.Concurrency,
-		MaxIdleConnsPerHost:    c.Concurrency,
-		IdleConnTimeout:        idleTimeout,
-		MaxResponseHeaderBytes: maxAnswerHeader,
-		DisableCompression:     true,
-		WriteBufferSize:        32 << 10,
-	}
 }
 
 // Name returns the sink's name in the configuration.

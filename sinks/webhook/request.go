@@ -7,13 +7,10 @@ import (
 	"encoding/base64"
 	"hash"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"mxhook/sinks"
@@ -127,40 +124,4 @@ func (s *Sink) header(e *sinks.Event, c *content, attempt int, now time.Time, si
 	h.Set("X-Mxhook-Attempt", strconv.Itoa(attempt))
 	h.Set("X-Mxhook-Route", url.PathEscape(e.Route))
 	return h
-}
-
-// source reads the payload for the connection. It notes when that fails, which is
-// then no fault of the sink, and when net/http is done with it, which may be after
-// the answer. HTTP/2 closes a request's body while it reads it.
-type source struct {
-	failed *atomic.Bool
-	done   chan struct{} // closed by the first Close, when no Read is running
-
-	mu     sync.Mutex
-	from   io.ReadCloser
-	closed bool
-}
-
-func (s *source) Read(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return 0, net.ErrClosed
-	}
-	n, err := s.from.Read(p)
-	if err != nil && err != io.EOF {
-		s.failed.Store(true)
-	}
-	return n, err
-}
-
-func (s *source) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil
-	}
-	s.closed = true
-	close(s.done)
-	return s.from.Close()
 }

@@ -1,4 +1,4 @@
-package webhook
+package attempt
 
 import (
 	"context"
@@ -13,13 +13,14 @@ const (
 	// maxPause is the longest Retry-After that is waited for when the budget has no
 	// end.
 	maxPause = time.Minute
-	forever  = time.Duration(1<<63 - 1)
+	// Forever is a wait beyond all use.
+	Forever = time.Duration(1<<63 - 1)
 )
 
-// pause says how long to wait before attempt n+1, n being the number of attempts
+// Pause says how long to wait before attempt n+1, n being the number of attempts
 // made; ok is false when that doesn't fit into the budget, and then waiting for its
 // end would only cost the sender time. spread is in [0,1).
-func pause(ctx context.Context, base time.Duration, n int, after time.Duration, spread float64, now time.Time) (wait time.Duration, ok bool) {
+func Pause(ctx context.Context, base time.Duration, n int, after time.Duration, spread float64, now time.Time) (wait time.Duration, ok bool) {
 	wait = base
 	for range n - 1 {
 		wait = min(2*wait, maxBackoff)
@@ -36,12 +37,13 @@ func pause(ctx context.Context, base time.Duration, n int, after time.Duration, 
 	return wait, wait <= maxPause
 }
 
-func jitter() float64 { return rand.Float64() }
+// Jitter returns a spread for Pause.
+func Jitter() float64 { return rand.Float64() }
 
-// retryAfter reads Retry-After (RFC 9110 10.2.3): delta-seconds or an HTTP date. It
-// is negative when there is none that can be read, and forever when the number is
+// RetryAfter reads Retry-After (RFC 9110 10.2.3): delta-seconds or an HTTP date. It
+// is negative when there is none that can be read, and Forever when the number is
 // beyond all use.
-func retryAfter(value string, now time.Time) time.Duration {
+func RetryAfter(value string, now time.Time) time.Duration {
 	value = strings.TrimSpace(value)
 	if value == "" {
 		return -1
@@ -51,7 +53,7 @@ func retryAfter(value string, now time.Time) time.Duration {
 		for _, c := range value {
 			seconds = seconds*10 + time.Duration(c-'0')
 			if seconds > 1e9 {
-				return forever
+				return Forever
 			}
 		}
 		return seconds * time.Second

@@ -1,4 +1,4 @@
-package webhook
+package attempt
 
 import (
 	"context"
@@ -15,81 +15,74 @@ import (
 	"mxhook/sinks"
 )
 
-// failure is an attempt that got no answer.
-type failure struct {
-	err         error // of net/http; its text is never used
-	written     bool  // the whole request was handed to the connection
-	answered    bool  // the first octet of an answer came
-	resolving   bool  // the look-up of the host had begun and was not done
-	handshaking bool  // the TLS handshake had begun and was not done
-	early       bool  // a yes came before the request was written
-	timedOut    bool  // the attempt's own time was over
-	ended       bool  // the budget ended before the request was written
-	source      bool  // the payload could not be read
-	took        time.Duration
+// Failure is an attempt that got no answer.
+type Failure struct {
+	Err         error // of net/http; its text is never used
+	Written     bool  // the whole request was handed to the connection
+	Answered    bool  // the first octet of an answer came
+	Resolving   bool  // the look-up of the host had begun and was not done
+	Handshaking bool  // the TLS handshake had begun and was not done
+	Early       bool  // a yes came before the request was written
+	TimedOut    bool  // the attempt's own time was over
+	Ended       bool  // the budget ended before the request was written
+	Source      bool  // the payload could not be read
+	Took        time.Duration
 }
 
-// classify says what a failure means, in words of our own and the sink's host:port
-// alone. It is pure.
-func (f failure) classify(op, hostPort string) result {
-	c := f.cause()
-	words := c.words + " (" + hostPort + ")"
-	return result{err: c.condition.Wrap(op, errors.New(words)), detail: words, retry: c.retry, after: -1, health: c.health}
-}
-
-// cause is what was behind a failure.
-type cause struct {
-	condition *status.Condition
-	words     string
-	retry     bool // another attempt in this transaction may help
-	health    sinks.Health
+// Cause is what was behind a failure, in words of our own.
+type Cause struct {
+	Condition *status.Condition
+	Words     string
+	Retry     bool // another attempt in this transaction may help
+	Health    sinks.Health
 }
 
 // tellingTime is how long an attempt that the budget ended must have lasted to say
 // something about the server.
 const tellingTime = time.Second
 
-func (f failure) cause() cause {
+// Cause says what a failure means. It is pure; nothing of the error's text is told.
+func (f Failure) Cause() Cause {
 	switch {
-	case f.source:
-		return cause{status.LocalError, "the message can't be read", false, ""}
-	case f.ended:
-		c := cause{status.BudgetExceeded, "the budget ended before the request was sent", false, ""}
-		if f.took >= tellingTime {
-			c.health = sinks.Unreachable
+	case f.Source:
+		return Cause{status.LocalError, "the message can't be read", false, ""}
+	case f.Ended:
+		c := Cause{status.BudgetExceeded, "the budget ended before the request was sent", false, ""}
+		if f.Took >= tellingTime {
+			c.Health = sinks.Unreachable
 		}
 		return c
-	case f.early:
-		return cause{status.SinkUnavailable, "an answer came before the request was sent", true, sinks.Failing}
-	case f.resolving && f.timedOut:
-		return cause{status.SinkDNS, "the host can't be resolved now", true, sinks.Unreachable}
-	case f.timedOut || isTimeout(f.err):
-		if f.written { // the app may be at work: another request would double it
-			return cause{status.SinkTimeout, "no answer in time", false, sinks.Unreachable}
+	case f.Early:
+		return Cause{status.SinkUnavailable, "an answer came before the request was sent", true, sinks.Failing}
+	case f.Resolving && f.TimedOut:
+		return Cause{status.SinkDNS, "the host can't be resolved now", true, sinks.Unreachable}
+	case f.TimedOut || isTimeout(f.Err):
+		if f.Written { // the app may be at work: another request would double it
+			return Cause{status.SinkTimeout, "no answer in time", false, sinks.Unreachable}
 		}
-		return cause{status.SinkTimeout, "timed out before the request was sent", true, sinks.Unreachable}
+		return Cause{status.SinkTimeout, "timed out before the request was sent", true, sinks.Unreachable}
 	}
-	if words := certificateCause(f.err); words != "" {
-		return cause{status.SinkOperator, words, false, ""}
+	if words := certificateCause(f.Err); words != "" {
+		return Cause{status.SinkOperator, words, false, ""}
 	}
-	if dns := (*net.DNSError)(nil); errors.As(f.err, &dns) {
+	if dns := (*net.DNSError)(nil); errors.As(f.Err, &dns) {
 		if dns.IsNotFound {
-			return cause{status.SinkOperator, "the host has no address", false, ""}
+			return Cause{status.SinkOperator, "the host has no address", false, ""}
 		}
-		return cause{status.SinkDNS, "the host can't be resolved now", true, sinks.Unreachable}
+		return Cause{status.SinkDNS, "the host can't be resolved now", true, sinks.Unreachable}
 	}
-	if f.handshaking {
-		return cause{status.SinkTLS, "TLS handshake failed", true, sinks.Unreachable}
+	if f.Handshaking {
+		return Cause{status.SinkTLS, "TLS handshake failed", true, sinks.Unreachable}
 	}
 	for _, row := range systemCauses {
-		if errors.Is(f.err, row.err) {
-			return cause{row.condition, row.words, true, row.health}
+		if errors.Is(f.Err, row.err) {
+			return Cause{row.condition, row.words, true, row.health}
 		}
 	}
-	if f.answered {
-		return cause{status.SinkUnavailable, "malformed answer", true, sinks.Failing}
+	if f.Answered {
+		return Cause{status.SinkUnavailable, "malformed answer", true, sinks.Failing}
 	}
-	return cause{status.SinkUnavailable, "connection broken", true, sinks.Failing}
+	return Cause{status.SinkUnavailable, "connection broken", true, sinks.Failing}
 }
 
 // isTimeout tells whether a timer ended the attempt; the resolver's has a row of
@@ -142,7 +135,7 @@ func certificateCause(err error) (words string) {
 		words = "no trusted authorities on this system"
 	case errors.As(err, &invalid), errors.As(err, &verify):
 		words = "certificate not valid"
-	case certificateRefused(err):
+	case CertificateRefused(err):
 		words = "our certificate was refused"
 	}
 	return words
@@ -155,7 +148,14 @@ var certificateAlerts = []string{
 	"tls: unknown certificate", "tls: unknown certificate authority", "tls: certificate required", "tls: access denied",
 }
 
-func certificateRefused(err error) bool {
+// CertificateRefused tells whether a server refused our certificate, or that we have none.
+func CertificateRefused(err error) bool {
 	var remote *net.OpError
 	return errors.As(err, &remote) && remote.Op == "remote error" && slices.Contains(certificateAlerts, remote.Err.Error())
+}
+
+// Broken tells whether the connection broke before the request was written, by nobody's
+// timer and no fault of the payload: where it had been kept, that is how it was found dead.
+func (f Failure) Broken() bool {
+	return !f.Written && !f.Answered && !f.TimedOut && !f.Ended && !f.Source && !isTimeout(f.Err)
 }

@@ -1,0 +1,45 @@
+package attempt
+
+import (
+	"crypto/tls"
+	"net"
+	"net/http"
+	"time"
+)
+
+const (
+	connectTimeout  = 10 * time.Second
+	idleTimeout     = 30 * time.Second
+	maxAnswerHeader = 64 << 10
+)
+
+// Connections say what a sink's connections are like. The zero value will do.
+type Connections struct {
+	Most     int           // that are kept for use, 0 is none
+	TLS      *tls.Config   // nil: system roots; TLS 1.2 is the least in any case
+	Resolver *net.Resolver // nil: the system's
+}
+
+// Transport returns the connections of one sink: none is shared with another, none goes
+// through a proxy of the environment, and a request waits for none.
+func (c Connections) Transport() *http.Transport {
+	conf := &tls.Config{}
+	if c.TLS != nil {
+		conf = c.TLS.Clone()
+	}
+	conf.MinVersion = max(conf.MinVersion, tls.VersionTLS12)
+	dialer := &net.Dialer{Timeout: connectTimeout, KeepAlive: 15 * time.Second, Resolver: c.Resolver}
+	return &http.Transport{
+		Proxy:                  nil, // never the environment's
+		DialContext:            dialer.DialContext,
+		TLSClientConfig:        conf,
+		TLSHandshakeTimeout:    connectTimeout,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           c.Most,
+		MaxIdleConnsPerHost:    c.Most,
+		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: maxAnswerHeader,
+		DisableCompression:     true,
+		WriteBufferSize:        32 << 10,
+	}
+}

@@ -9,11 +9,6 @@ import (
 	"slices"
 )
 
-// isLater tells whether name is a command that a later version will have.
-func isLater(name string) bool {
-	return name == "doctor"
-}
-
 func printHelp(w io.Writer) {
 	fmt.Fprint(w, "mxhook turns inbound mail into webhooks.\n\nUsage: mxhook COMMAND [flags]\n\n")
 	for _, c := range commands() {

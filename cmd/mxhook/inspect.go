@@ -105,8 +105,7 @@ func (in *inspection) circumstancesGiven() (err error) {
 		return fmt.Errorf("--ip %q is no IP address", in.ip)
 	}
 	if in.resolver != "" {
-		_, withPort := netip.ParseAddrPort(in.resolver)
-		if _, alone := netip.ParseAddr(in.resolver); withPort != nil && alone != nil {
+		if !isServer(in.resolver) {
 			return fmt.Errorf("--resolver %q: an IP address is wanted, with or without a port, such as 127.0.0.1:53 or [::1]:53", in.resolver)
 		}
 		in.options.Resolver = dns.New(dns.Config{Servers: []string{in.resolver}})

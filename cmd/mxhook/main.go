@@ -45,6 +45,7 @@ func commands() []command {
 		{"inspect", "FILE.eml", "print what a sink would be sent for a message", runInspect},
 		{"send", "FILE.eml", "send a message over SMTP", runSend},
 		{"replay", "[ID… | FILE.eml]", "list, show, put back and drop the events of the spool; deliver a stored message", runReplay},
+		{"doctor", "", "check DNS, certificates, listeners, sinks and state, and say how to mend what is wrong", runDoctor},
 		{"schema", "", "print the JSON Schema of the payload", runSchema},
 		{"hash-password", "", "read a password, print the hash for a listener's users", runHashPassword},
 		{"version", "", "print version, commit and Go version", runVersion},
@@ -73,10 +74,6 @@ func run(ctx context.Context, t *terminal, args []string) int {
 		if c.name == name {
 			return c.run(ctx, t, args)
 		}
-	}
-	if isLater(name) {
-		fmt.Fprintf(t.stderr, "mxhook %s: not available in this version\n", name)
-		return exitProblem
 	}
 	fmt.Fprintf(t.stderr, "mxhook: no command %q; `mxhook help` lists them\n", name)
 	return exitUsage

@@ -3,8 +3,10 @@ package bridge
 import (
 	"cmp"
 	"fmt"
+	"runtime"
 
 	"mxhook/cmd/internal/config"
+	"mxhook/cmd/internal/metrics"
 	"mxhook/sinks"
 	"mxhook/sinks/dir"
 	"mxhook/sinks/payload"
@@ -115,4 +117,12 @@ func storeNamed(value *string, s *payload.Store, store func(name string) (payloa
 	}
 	*value = payload.Stored
 	return nil
+}
+
+// Sinks makes the sinks of a configuration outside a bridge, for those who want to ask
+// them something. It opens no connection and no file.
+func Sinks(c *config.Config, o Options) (map[string]sinks.Sink, error) {
+	b := &Bridge{options: o, log: o.Log, metrics: metrics.New(o.Version, o.Commit, runtime.Version(), func() int64 { return 0 })}
+	b.circuits = b.newCircuits()
+	return b.buildSinks(c.Sinks)
 }

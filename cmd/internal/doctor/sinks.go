@@ -1,0 +1,134 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"mxhook/cmd/internal/config"
+	"mxhook/inbound/status"
+	"mxhook/sinks"
+	"mxhook/sinks/webhook"
+)
+
+// sink asks a sink whether it would take an event. Nothing is delivered.
+func (d *doctor) sink(ctx context.Context, f *findings, s config.Sink) {
+	severity, then := Error, "mail for it is answered with 4xx or waits in the spool, and stays with its senders"
+	switch {
+	case !d.required(s.Name) && d.named(s.Name):
+		severity, then = Warning, "it is optional in every route: what it misses is not sent again"
+	case !d.required(s.Name):
+		severity, then = Warning, "no route uses it"
+	}
+	c, ok := d.Sinks[s.Name].(sinks.Checker)
+	if !ok {
+		f.unknown("sink", sinks.ErrUnchecked, then)
+		return
+	}
+	err := c.Check(ctx)
+	switch {
+	case err == nil:
+		f.ok("sink", "%s", wellText(s.Type))
+		if s.Dir != nil {
+			d.dirSpace(f, s.Dir.Path)
+		}
+	case errors.Is(err, sinks.ErrUnchecked):
+		f.unknown("sink", err, then)
+	default:
+		f.add(severity, "sink", words(err), then, sinkFix(err))
+	}
+}
+
+// wellText says what the check of a kind of sink has shown, and no more.
+func wellText(kind string) string {
+	switch kind {
+	case "webhook":
+		return "its server is reached, and its certificate is good; whether it takes our signature only a mail tells (mxhook send)"
+	case "dir":
+		return "its folder can be written"
+	}
+	return "it is reached, and our credentials are good"
+}
+
+// required tells whether mail waits for a sink: a route delivers to it, or one that
+// does stores in it.
+func (d *doctor) required(name string) bool {
+	for _, r := range d.Config.Routes {
+		if slices.Contains(r.Deliver, name) {
+			return true
+		}
+	}
+	for _, s := range d.Config.Sinks {
+		if s.Webhook == nil || s.Name == name || !d.named(s.Name) {
+			continue
+		}
+		for _, value := range []string{s.Webhook.Include.Attachments, s.Webhook.Include.Raw} {
+			if in, stores := config.StoreIn(value); stores && in == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// named tells whether a route has the sink.
+func (d *doctor) named(name string) bool {
+	for _, r := range d.Config.Routes {
+		if slices.Contains(r.Deliver, name) || slices.Contains(r.Optional, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// words is an error's text without the condition and the sink's name before it.
+func words(err error) string {
+	var e *status.Error
+	if errors.As(err, &e) && e.Err != nil {
+		return e.Err.Error()
+	}
+	return err.Error()
+}
+
+// sinkFix says what mends a sink, by the row of its error.
+func sinkFix(err error) string {
+	switch status.ConditionOf(err) {
+	case status.SinkDNS:
+		return "check the host's name and the resolver of this machine (/etc/resolv.conf)"
+	case status.SinkTLS:
+		return "check that the port speaks TLS 1.2 or newer, or write http:// on loopback"
+	case status.SinkTimeout, status.BudgetExceeded:
+		return "check that a firewall does not drop the connection"
+	case status.SinkUnavailable:
+		return "start the application, or mend host and port of its url"
+	case status.SinkOperator:
+		return "mend what the finding names: the sink's url, folder, credentials or tls files in the configuration, or the certificate of its server"
+	case status.NoStorage:
+		return "make room on the disk"
+	}
+	return "see the finding"
+}
+
+// accept reaches for the URL that a route asks at RCPT.
+func (d *doctor) accept(ctx context.Context, f *findings, a config.Accept) {
+	asker, err := webhook.NewAsker(webhook.AskerConfig{URL: string(a.URL)})
+	if err != nil {
+		f.add(Error, "accept", err.Error(), "nobody can be asked", "mend accept: url")
+		return
+	}
+	defer asker.Close()
+	if err := asker.Check(ctx); err != nil {
+		f.add(Error, "accept", words(err), "recipients of this route are answered with 451 as long as nobody says whether they are wanted", sinkFix(err))
+		return
+	}
+	f.ok("accept", "its server is reached")
+}
+
+// dirSpace tells how much a folder's file system can take.
+func (d *doctor) dirSpace(f *findings, path string) {
+	v, ok := volumeOf(path)
+	if ok && v.free < d.Config.Limits.DiskReserve {
+		f.add(Warning, "disk_space", fmt.Sprintf("%s has %s free", path, size(v.free)), "when it is full, mail for this sink is answered with 452 4.3.1", "make room, or move the folder")
+	}
+}

@@ -29,6 +29,9 @@ func (d *Deliverer) answer(m Mail, todo work, results []result) inbound.Answer {
 		return d.answerEach(m, todo, results)
 	}
 	a, bury := todo.reply(results)
+	if m.Queued && status.ClassOf(a.Err) == status.Permanent { // nobody hears it
+		a, bury = inbound.Answer{}, true
+	}
 	if !bury {
 		return a
 	}

@@ -75,7 +75,7 @@ func New(c Config) *Deliverer {
 }
 
 // Deliver sends the message to the sinks of the orders and returns the reply, at
-// the latest when the budget or ctx ends. It retains m.Data for as long as a sink
+// the latest when the budget (unless m is Queued) or ctx ends. It retains m.Data for as long as a sink
 // reads it, which may be longer. The Answer has a reply for each of m.Each, unless all
 // are told the same.
 func (d *Deliverer) Deliver(ctx context.Context, m Mail, orders []Order) inbound.Answer {
@@ -86,7 +86,11 @@ func (d *Deliverer) Deliver(ctx context.Context, m Mail, orders []Order) inbound
 	if waiting.IsZero() {
 		waiting = time.Now()
 	}
+	patience := ctx
 	ctx, cancel := context.WithDeadline(ctx, waiting.Add(d.config.Budget))
+	if !m.Queued {
+		patience = ctx
+	}
 	missing, err := d.missing(ctx, m, groups(orders))
 	if err != nil {
 		cancel()
@@ -105,7 +109,7 @@ func (d *Deliverer) Deliver(ctx context.Context, m Mail, orders []Order) inbound
 	}
 	select {
 	case <-r.complete:
-	case <-ctx.Done():
+	case <-patience.Done():
 	}
 	results := r.close()
 	defer r.letGo()

@@ -33,6 +33,11 @@ type Mail struct {
 	Watch Watcher
 	// Waiting is since when the sender waits for the reply; zero is since now.
 	Waiting time.Time
+	// Queued says that no sender waits: the message comes from a queue. Required events
+	// are waited for to their end, also beyond the budget, which only bounds when attempts
+	// begin; and what is refused for good is kept as a dead event, and then the message is
+	// accepted, also where every unit is refused.
+	Queued bool
 }
 
 // Order is what a route wants done: its recipients, to each of its sinks. A route

@@ -26,6 +26,7 @@ import (
 	"mxhook/cmd/internal/control"
 	"mxhook/cmd/internal/metrics"
 	"mxhook/cmd/internal/recent"
+	"mxhook/cmd/internal/worker"
 	"mxhook/inbound"
 	"mxhook/inbound/smtpd"
 	"mxhook/sinks/circuit"
@@ -45,6 +46,8 @@ type Options struct {
 	Commit   string
 	Resolver dns.Resolver     // instead of verify.resolver
 	Now      func() time.Time // the clock of signatures; nil is the system's
+	// Queue opens the queue of a source, in place of the one of its type; nil: of its type.
+	Queue func(c config.Source) (worker.Queue, error)
 }
 
 // Bridge is the running whole.
@@ -62,6 +65,7 @@ type Bridge struct {
 	control   *control.Server // nil before Start
 	config    *config.Config
 	listeners []*listener
+	workers   []*worker.Worker
 	serving   sync.WaitGroup
 	ready     atomic.Bool
 	draining  atomic.Bool
@@ -114,6 +118,9 @@ func New(c *config.Config, o Options) (*Bridge, error) {
 // Start listens. After an error nothing listens.
 func (b *Bridge) Start() error {
 	err := b.listen()
+	if err == nil {
+		err = b.openSources()
+	}
 	if err == nil && b.admin != nil {
 		err = b.admin.Start()
 	}
@@ -141,6 +148,9 @@ func (b *Bridge) Start() error {
 		b.log.Info("admin address", "address", b.admin.Addr().String())
 	}
 	b.spool.Start()
+	for _, w := range b.workers {
+		w.Start()
+	}
 	b.ready.Store(true)
 	if err := b.store.Admit(0); err != nil {
 		b.log.Warn("no mail is taken until there is room (452 4.3.1): make room on the disk, or lower limits.disk_reserve", "error", err)
@@ -225,11 +235,16 @@ func (b *Bridge) Stop(ctx context.Context) error {
 			}
 		})
 	}
+	stopped := make([]error, len(b.workers))
+	for i, w := range b.workers {
+		stopping.Go(func() { stopped[i] = w.Stop(ctx) })
+	}
 	if b.control != nil {
 		stopping.Go(func() { b.control.Drain(ctx) })
 	}
 	stopping.Wait()
 	b.serving.Wait()
+	errs = append(errs, stopped...)
 	errs = append(errs, b.spool.Stop(ctx), b.stopParts(ctx))
 	if b.control != nil { // while the state folder is still ours
 		errs = append(errs, b.control.Stop(ctx))

@@ -9,6 +9,7 @@ import (
 
 	"mxhook/cmd/internal/config"
 	"mxhook/cmd/internal/metrics"
+	"mxhook/cmd/internal/worker"
 	"mxhook/inbound/smtpd"
 	"mxhook/routing"
 	"mxhook/sinks"
@@ -29,6 +30,8 @@ type parts struct {
 	lookups   time.Duration         // all of a message's questions together
 	accepts   map[string]acceptance // of the routes that ask
 	sinks     map[string]sinks.Sink
+	sources   map[string]config.Source
+	objects   worker.Objects // what messages of sources point to; nil: nothing
 	delivery  delivery.Config
 	deliverer *delivery.Deliverer
 	ledger    *ledger.Ledger // nil when it is off
@@ -68,6 +71,7 @@ func (b *Bridge) build(c *config.Config) (*parts, error) {
 	if p.sinks, err = b.buildSinks(c.Sinks); err != nil {
 		return nil, err
 	}
+	p.sources = sourcesOf(c)
 	if p.accepts, err = b.buildAccepts(c); err != nil {
 		return nil, err
 	}
@@ -134,6 +138,9 @@ func (b *Bridge) countFromZero(c *config.Config) {
 	}
 	for _, r := range c.Routes {
 		b.metrics.AddRoute(r.Name)
+	}
+	for _, s := range c.Sources {
+		b.metrics.AddSource(s.Name, worker.Results()...)
 	}
 	for _, l := range c.Listeners {
 		b.metrics.AddListener(l.Address)

@@ -8,7 +8,7 @@ import (
 )
 
 // Reload takes a new configuration for the transactions that begin from now on.
-// Listeners, limits, the admin address, the host's name, the state folder and the
+// Listeners, sources (but for their sinks), limits, the admin address, the host's name, the state folder and the
 // log stay as they were started; a change in them is told in the log and needs a
 // restart. After an error everything is as it was.
 func (b *Bridge) Reload(c *config.Config) error {
@@ -42,6 +42,7 @@ func needRestart(old, changed *config.Config) (keys []string) {
 		"admin":     old.Admin == changed.Admin,
 		"listeners": slices.EqualFunc(old.Listeners, changed.Listeners, config.Listener.Equal),
 		"limits":    old.Limits == changed.Limits,
+		"sources":   slices.EqualFunc(old.Sources, changed.Sources, config.Source.Equal),
 	} {
 		if !same {
 			keys = append(keys, key)

@@ -20,6 +20,7 @@ type Config struct {
 	Delivery  Delivery
 	Spool     Spool
 	Sinks     []Sink            // in the file's order
+	Sources   []Source          // in the file's order
 	Routes    []routing.Rule    // in the file's order; routing.Compile takes them without a fault
 	Accepts   map[string]Accept // of the routes that ask, by their names
 }
@@ -125,6 +126,27 @@ type Sink struct {
 	Type    string // "webhook" or "dir"
 	Webhook *Webhook
 	Dir     *Dir
+}
+
+// Source is a queue whose events are delivered.
+type Source struct {
+	Name              string
+	Type              string // "sqs"
+	QueueURL          string
+	Region            string
+	Endpoint          string
+	Deliver           []string // sinks, at least one
+	Optional          []string
+	Concurrency       int           // messages at once
+	VisibilityTimeout time.Duration // 0: what the queue says
+	Wait              time.Duration // of a long poll
+}
+
+// Equal tells whether two sources are the same queue, taken from in the same way. The
+// sinks may differ.
+func (s Source) Equal(o Source) bool {
+	return s.Name == o.Name && s.Type == o.Type && s.QueueURL == o.QueueURL && s.Region == o.Region && s.Endpoint == o.Endpoint &&
+		s.Concurrency == o.Concurrency && s.VisibilityTimeout == o.VisibilityTimeout && s.Wait == o.Wait
 }
 
 // Webhook is a sink of type webhook.

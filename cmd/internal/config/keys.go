@@ -61,13 +61,25 @@ var keys = []key{
 	{section: "", name: "delivery", kind: kindMapping},
 	{section: "", name: "spool", kind: kindMapping},
 	{section: "", name: "sinks", kind: kindNames, text: "those who take the mail, by name"},
-	{section: "", name: "routes", kind: kindMappings, text: "needed; for each recipient the first that matches wins"},
+	{section: "", name: "routes", kind: kindMappings, text: "needed, unless there are sources; for each recipient the first that matches wins"},
+	{section: "", name: "sources", kind: kindMappings, text: "queues whose events a worker takes and delivers; without routes and listeners nothing listens"},
 
 	{section: "log", name: "level", kind: kindEnum, values: []string{"debug", "info", "warn", "error"}, byDefault: "info"},
 	{section: "log", name: "format", kind: kindEnum, values: []string{"json", "text"}, text: "default: text on a terminal, else json"},
 
 	{section: "admin", name: "address", kind: kindText, text: "HOST:PORT of metrics and health; off without it"},
 	{section: "admin", name: "token", kind: kindText, secret: true, text: "off loopback /metrics and the page need it"},
+
+	{section: "sources[]", name: "name", kind: kindText, text: "default: its number; in the log and in metrics"},
+	{section: "sources[]", name: "type", kind: kindEnum, values: []string{"sqs"}, text: "needed"},
+	{section: "sources[]", name: "queue_url", kind: kindText, text: "needed; the queue that an sqs sink of another mxhook fills"},
+	{section: "sources[]", name: "region", kind: kindText, text: "default: what the SDK's own chain says"},
+	{section: "sources[]", name: "endpoint", kind: kindText, text: "of an SQS-compatible server"},
+	{section: "sources[]", name: "deliver", kind: kindList, text: "needed; required sinks: a message leaves the queue when all of them have it"},
+	{section: "sources[]", name: "optional", kind: kindList, text: "sinks that a message doesn't wait for"},
+	{section: "sources[]", name: "concurrency", kind: kindNumber, byDefault: "16", min: 1, max: 1000, text: "messages at once"},
+	{section: "sources[]", name: "visibility_timeout", kind: kindDuration, byDefault: "0s", max: 12 * hour, text: "for how long the queue hides a message from other workers; it is extended while the message is being delivered; 0s: what the queue says"},
+	{section: "sources[]", name: "wait", kind: kindDuration, byDefault: "20s", max: 20 * second, text: "how long the queue is asked to wait for a message (long polling)"},
 
 	{section: "listeners[]", name: "address", kind: kindText, text: "needed; HOST:PORT; unix:/PATH for kind lmtp; systemd:NAME takes the sockets that a systemd socket unit hands over, by its FileDescriptorName (without one the unit's name)"},
 	{section: "listeners[]", name: "kind", kind: kindEnum, values: []string{"mx", "submission", "lmtp"}, byDefault: "mx", text: "submission for devices and apps of your own, which must AUTH (RFC 6409); lmtp for a mail system of your own that relays to us (RFC 2033)"},

@@ -120,7 +120,7 @@ func TestReference(t *testing.T) {
 }
 
 var sectionTitles = map[string]string{
-	"": "At the top", "listeners[]": "`listeners`, each", "listeners[].tls": "`listeners`: `tls`", "listeners[].users[]": "`listeners`: `users`, each",
+	"": "At the top", "sources[]": "`sources`, each", "listeners[]": "`listeners`, each", "listeners[].tls": "`listeners`: `tls`", "listeners[].users[]": "`listeners`: `users`, each",
 	"webhook": "`sinks`, type `webhook`", "s3": "`sinks`, type `s3`", "sqs": "`sinks`, type `sqs`", "dir": "`sinks`, type `dir`",
 	"routes[]": "`routes`, each", "routes[].when": "`routes`: `when`", "routes[].accept": "`routes`: `accept`",
 }

@@ -6,8 +6,11 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// listeners returns the listeners, by default one mx on :25.
+// listeners returns the listeners, by default one mx on :25, and none for a worker.
 func (d *decoder) listeners(top *section) []Listener {
+	if sourceAlone(top) {
+		return nil
+	}
 	if !top.has("listeners") {
 		d.warn(top.place, "the listener :25 has no TLS, so that mail comes in clear; add listeners: [{address: \":25\", tls: {cert_file: cert.pem, key_file: key.pem}}]")
 		return []Listener{{Address: ":25", Kind: "mx", TLS: TLS{Mode: "none", MinVersion: "1.2"}}}

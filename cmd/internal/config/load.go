@@ -67,6 +67,7 @@ func (d *decoder) config(data []byte) *Config {
 	c.Spool = d.spool(s)
 	sinks := d.sinks(s, c.Delivery)
 	c.Sinks = sinks.list
+	c.Sources = d.sources(s, sinks)
 	c.Routes, c.Accepts = d.routes(s, sinks, c)
 	return c
 }

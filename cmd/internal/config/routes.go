@@ -26,6 +26,10 @@ type route struct {
 }
 
 func (d *decoder) routes(top *section, sinks *sinkSet, c *Config) ([]routing.Rule, map[string]Accept) {
+	if sourceAlone(top) {
+		d.unusedSinks(top, sinks)
+		return nil, nil
+	}
 	if !top.has("routes") {
 		d.fault(top.place, "routes is missing; add routes: [{recipient: \"@in.example.com\", deliver: [SINK]}]")
 		return nil, nil
@@ -53,16 +57,23 @@ func (d *decoder) routes(top *section, sinks *sinkSet, c *Config) ([]routing.Rul
 		}
 	}
 	d.compile(rules, routes, c.Hostname, complete)
-	if complete && len(routes) > 0 && !sinks.broken {
-		d.unusedSinks(sinks)
+	if complete && len(routes) > 0 {
+		d.unusedSinks(top, sinks)
 	}
 	return rules, accepts
 }
 
-func (d *decoder) unusedSinks(sinks *sinkSet) {
+func (d *decoder) unusedSinks(top *section, sinks *sinkSet) {
+	if sinks.broken {
+		return
+	}
+	by := "route"
+	if top.has("sources") {
+		by = "route and no source"
+	}
 	for _, name := range sinks.names {
 		if !sinks.used[name] {
-			d.warn(sinks.places[name], "sink %q is used by no route", name)
+			d.warn(sinks.places[name], "sink %q is used by no %s", name, by)
 		}
 	}
 }

@@ -35,6 +35,9 @@ type Metrics struct {
 	sinkSeconds     *prometheus.HistogramVec
 	suppressed      *prometheus.CounterVec
 	sinkCircuit     *prometheus.GaugeVec
+	sourceMessages  *prometheus.CounterVec
+	sourceFailures  *prometheus.CounterVec
+	sourceBusy      *prometheus.GaugeVec
 }
 
 // New returns the metrics of a bridge. memory is asked for the octets of messages
@@ -54,6 +57,9 @@ func New(version, commit, goVersion string, memory func() int64) *Metrics {
 	m.sinkSeconds = m.histograms("sink_seconds", "Time that the delivery of an event to a sink took, all attempts together.", "sink")
 	m.suppressed = m.counters("ledger_suppressed_total", "Units that were left out because the ledger knows them.", "sink")
 	m.sinkCircuit = m.gauges("sink_circuit", "State of a sink's circuit: 0 closed, 1 half-open (a probe decides), 2 open (its mail is deferred).", "sink")
+	m.sourceMessages = m.counters("source_messages_total", "Messages that were taken from a queue, by what became of them.", "source", "outcome")
+	m.sourceFailures = m.counters("source_failures_total", "Times that a queue could not be asked for messages.", "source")
+	m.sourceBusy = m.gauges("source_busy", "Messages of a queue that are being delivered now.", "source")
 	m.function("memory_bytes", "Octets of messages held in memory.", func() float64 { return float64(memory()) })
 	build := m.gauges("build_info", "Always 1; the labels tell the build.", "version", "commit", "go")
 	build.WithLabelValues(version, commit, goVersion).Set(1)
@@ -101,6 +107,28 @@ func (m *Metrics) AddRoute(name string) {
 
 // AddListener makes the series of a listener exist.
 func (m *Metrics) AddListener(address string) { m.connections.WithLabelValues(address) }
+
+// AddSource makes the series of a source exist, whose messages have these outcomes.
+func (m *Metrics) AddSource(name string, outcomes ...string) {
+	for _, o := range outcomes {
+		m.sourceMessages.WithLabelValues(name, o)
+	}
+	m.sourceFailures.WithLabelValues(name)
+	m.sourceBusy.WithLabelValues(name)
+}
+
+// SourceMessage counts a message of a source. The outcomes are those of AddSource.
+func (m *Metrics) SourceMessage(source, outcome string) {
+	m.sourceMessages.WithLabelValues(source, outcome).Inc()
+}
+
+// SourceFailed counts that a source could not be asked for messages.
+func (m *Metrics) SourceFailed(source string) { m.sourceFailures.WithLabelValues(source).Inc() }
+
+// SourceBusy adds to the messages of a source that are being delivered.
+func (m *Metrics) SourceBusy(source string, change int) {
+	m.sourceBusy.WithLabelValues(source).Add(float64(change))
+}
 
 // Handler serves the metrics in the text format of Prometheus.
 func (m *Metrics) Handler() http.Handler {

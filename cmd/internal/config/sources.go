@@ -1,0 +1,100 @@
+package config
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// sources returns the queues that events are taken from.
+func (d *decoder) sources(top *section, sinks *sinkSet) []Source {
+	var all []Source
+	for i, n := range d.elements(top, "sources") {
+		s, ok := d.section(n, "sources[]", sourceTitle(i))
+		if ok {
+			all = append(all, d.source(s, i, sinks, all))
+		}
+	}
+	return all
+}
+
+func sourceTitle(i int) string { return "source " + strconv.Itoa(i+1) }
+
+func (d *decoder) source(s *section, i int, sinks *sinkSet, former []Source) Source {
+	src := Source{
+		Name: s.text("name"), Type: s.text("type"), QueueURL: s.text("queue_url"), Region: s.text("region"), Endpoint: s.text("endpoint"),
+		Concurrency: int(s.number("concurrency")), VisibilityTimeout: time.Duration(s.duration("visibility_timeout")), Wait: time.Duration(s.duration("wait")),
+	}
+	if !s.has("type") {
+		d.fault(s.place, "%s: type is missing; add type: sqs", s.what)
+	}
+	d.sourceName(s, &src, i, former)
+	d.sourceQueue(s, &src, former)
+	for _, key := range []string{"visibility_timeout", "wait"} {
+		if v, ok := s.single[key]; ok && s.duration(key)%int64(time.Second) != 0 {
+			d.fault(v.place, "%s: %s must be whole seconds", s.what, key)
+		}
+	}
+	src.Deliver = d.sourceSinks(s, "deliver", nil, &src, sinks)
+	src.Optional = d.sourceSinks(s, "optional", src.Deliver, &src, sinks)
+	if !s.has("deliver") || s.values["deliver"] != nil && len(s.texts("deliver")) == 0 {
+		d.fault(s.at("deliver"), "%s: deliver names no sink; add deliver: [SINK]", s.what)
+	}
+	return src
+}
+
+func (d *decoder) sourceName(s *section, src *Source, i int, former []Source) {
+	v, given := s.single["name"]
+	if !given {
+		src.Name = strconv.Itoa(i + 1)
+		v.place = s.place
+	}
+	switch {
+	case !isLabel(src.Name):
+		d.fault(v.place, "%s: name %s must be at most 64 letters, digits, dots, - and _", s.what, quote(v.raw))
+	case slices.ContainsFunc(former, func(o Source) bool { return o.Name == src.Name }):
+		d.fault(v.place, "%s: another source has the same name; give it another", s.what)
+	}
+}
+
+func (d *decoder) sourceQueue(s *section, src *Source, former []Source) {
+	v, given := s.single["queue_url"]
+	u, err := url.Parse(src.QueueURL)
+	switch {
+	case !s.has("queue_url"):
+		d.fault(s.place, "%s: queue_url is missing; add queue_url: https://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE", s.what)
+	case !given: // told already
+	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") == "":
+		d.fault(v.place, "%s: queue_url must be the queue's URL such as https://sqs.eu-central-1.amazonaws.com/123456789012/jobs", s.what)
+	case slices.ContainsFunc(former, func(o Source) bool { return o.QueueURL == src.QueueURL }):
+		d.fault(v.place, "%s: the queue is another source's too; raise concurrency instead", s.what)
+	}
+}
+
+// sourceSinks reads deliver or optional and looks the sinks up.
+func (d *decoder) sourceSinks(s *section, name string, others []string, src *Source, sinks *sinkSet) (list []string) {
+	for _, v := range s.texts(name) {
+		if !v.ok {
+			continue
+		}
+		switch {
+		case !sinks.broken && !slices.Contains(sinks.names, v.text):
+			d.fault(v.place, "%s: sink %s is not defined; %s", s.what, quote(v.raw), defined(sinks.names))
+			continue
+		case slices.Contains(list, v.text) || slices.Contains(others, v.text):
+			d.fault(v.place, "%s: sink %s stands twice; keep one", s.what, quote(v.raw))
+			continue
+		}
+		list = append(list, v.text)
+		sinks.used[v.text] = true
+	}
+	return list
+}
+
+// sourceAlone tells whether the file is that of a worker: it takes from queues, and
+// nothing by SMTP.
+func sourceAlone(top *section) bool {
+	return top.has("sources") && !top.has("routes") && !top.has("listeners")
+}

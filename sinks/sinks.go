@@ -39,7 +39,38 @@ type FanOut string
 const (
 	FanOutMessage   FanOut = "message"   // all in one event
 	FanOutRecipient FanOut = "recipient" // one event each
+	FanOutDomain    FanOut = "domain"    // all of one domain in one event
 )
+
+// Group returns what the recipients of one event have in common; those of different
+// groups go into different events.
+func (f FanOut) Group(r Recipient) string {
+	switch f {
+	case FanOutRecipient:
+		return r.Key()
+	case FanOutDomain:
+		return r.Domain()
+	}
+	return ""
+}
+
+// Dated is a Sink that puts the date of an event into where it goes, so that it wants to
+// know when the first try was, see Event.Began. Implementing it is optional.
+type Dated interface{ Dated() bool }
+
+// WantsDate tells whether a sink, or the one that it stands before, is Dated.
+func WantsDate(s Sink) bool {
+	for {
+		if d, ok := s.(Dated); ok {
+			return d.Dated()
+		}
+		outer, ok := s.(interface{ Unwrap() Sink })
+		if !ok {
+			return false
+		}
+		s = outer.Unwrap()
+	}
+}
 
 // Outcome is what became of an event at a sink.
 type Outcome struct {
@@ -63,7 +94,10 @@ type Event struct {
 	Identity   [sha256.Size]byte // the message's, Identity.Sum
 	Route      string
 	ReceivedAt time.Time // UTC
-	Hostname   string    // our name: authserv-id and "by" of Received
+	// FirstTried is when the message was received in the first try of which this one is
+	// a resend; zero where none is known.
+	FirstTried time.Time
+	Hostname   string // our name: authserv-id and "by" of Received
 	Session    inbound.Session
 	Mail       inbound.Mail
 	Recipients []Recipient // at least one
@@ -85,6 +119,15 @@ func (e *Event) Likeness() [sha256.Size]byte {
 	return e.Identity
 }
 
+// Began returns when the message was received, in the first try where that is known, so
+// that a resend after midnight has the same date; UTC.
+func (e *Event) Began() time.Time {
+	if e.FirstTried.IsZero() {
+		return e.ReceivedAt.UTC()
+	}
+	return e.FirstTried.UTC()
+}
+
 // Range is a half-open range of octets.
 type Range struct{ Start, End int64 }
 
@@ -103,6 +146,13 @@ func (r Recipient) Key() string {
 		return r.Canonical
 	}
 	return strings.ToLower(r.Path.String())
+}
+
+// Domain returns the domain, in lower-case A-labels where Canonical has them; "" where the
+// forward-path has none.
+func (r Recipient) Domain() string {
+	key := r.Key()
+	return key[strings.LastIndexByte(key, '@')+1:]
 }
 
 // NoSink begins the name that stands in the place of a sink's for recipients whom their

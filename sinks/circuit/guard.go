@@ -27,6 +27,9 @@ type guarded struct {
 	set *Set
 }
 
+// Unwrap returns the inner sink.
+func (g *guarded) Unwrap() sinks.Sink { return g.Sink }
+
 // Deliver implements sinks.Sink.
 func (g *guarded) Deliver(ctx context.Context, e *sinks.Event) sinks.Outcome {
 	ctx, cancel := context.WithCancelCause(ctx)

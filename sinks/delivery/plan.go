@@ -3,6 +3,7 @@ package delivery
 import (
 	"crypto/sha256"
 	"slices"
+	"strings"
 	"time"
 
 	"mxhook/inbound"
@@ -94,6 +95,7 @@ func (t task) forThose(m *Mail, keep func(sinks.Recipient) bool) task {
 	}
 	if len(recipients) > 0 {
 		some.event = m.Event(t.event.Route, recipients)
+		some.event.FirstTried = t.event.FirstTried
 	}
 	return some
 }
@@ -153,6 +155,10 @@ func groups(orders []Order) []*group {
 			find(o, s, true).add(o.Recipients)
 		}
 	}
+	for _, g := range all {
+		fanOut := g.sink.FanOut()
+		slices.SortStableFunc(g.recipients, func(a, b sinks.Recipient) int { return strings.Compare(fanOut.Group(a), fanOut.Group(b)) })
+	}
 	return slices.DeleteFunc(all, func(g *group) bool { return len(g.recipients) == 0 })
 }
 
@@ -167,23 +173,44 @@ func (g *group) add(recipients []sinks.Recipient) {
 }
 
 func (g *group) tasks(m Mail) []task {
-	size := 1
-	if g.sink.FanOut() != sinks.FanOutRecipient {
-		size = len(g.recipients)
-	}
 	var tasks []task
-	for i := 0; i < len(g.recipients); i += size {
-		t := task{sink: g.sink, event: m.Event(g.route, g.recipients[i:i+size:i+size])}
+	for i := 0; i < len(g.recipients); {
+		end := g.end(i)
+		t := task{sink: g.sink, event: m.Event(g.route, g.recipients[i:end:end])}
 		if g.keys != nil {
-			t.keys = g.keys[i : i+size : i+size]
+			t.keys = g.keys[i:end:end]
 		}
+		g.tried(&t, i)
 		if !g.optional {
 			t.spooled = g.spool
 			g.spill(&t, i)
 		}
 		tasks = append(tasks, t)
+		i = end
 	}
 	return tasks
+}
+
+// end returns where the recipients end that go into one event with the i-th.
+func (g *group) end(i int) int {
+	fanOut := g.sink.FanOut()
+	common := fanOut.Group(g.recipients[i])
+	for i++; i < len(g.recipients) && fanOut.Group(g.recipients[i]) == common; i++ {
+	}
+	return i
+}
+
+// tried tells the event since when its units, the first of which is the i-th of the
+// group, are tried.
+func (g *group) tried(t *task, i int) {
+	if g.known == nil {
+		return
+	}
+	for _, known := range g.known[i : i+len(t.keys)] {
+		if at := known.At; known.State == ledger.Deferred && !at.IsZero() && (t.event.FirstTried.IsZero() || at.Before(t.event.FirstTried)) {
+			t.event.FirstTried = at
+		}
+	}
 }
 
 // Event returns the event for recipients of one route.

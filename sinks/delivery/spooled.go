@@ -17,14 +17,14 @@ import (
 // spill gives the event to the spool when one of its units, the first of which is the
 // i-th of the group, was deferred long enough; or notes which were never deferred.
 func (g *group) spill(t *task, i int) {
-	if g.spillAfter == 0 || g.known == nil {
+	if g.known == nil || g.spillAfter == 0 && !sinks.WantsDate(g.sink) {
 		return
 	}
 	for k, known := range g.known[i : i+len(t.keys)] {
 		switch {
 		case known.State != ledger.Deferred:
 			t.fresh = append(t.fresh, t.keys[k])
-		case known.Age >= g.spillAfter:
+		case g.spillAfter > 0 && known.Age >= g.spillAfter:
 			t.spooled = true
 		}
 	}
@@ -78,21 +78,22 @@ func (d *Deliverer) put(batch []spool.Entry) (err error) {
 	return err
 }
 
-// remember notes since when units are deferred, of routes that want to know. Where it
-// can't be written, the next deferral is the first.
+// remember notes since when units are deferred, of routes and sinks that want to know:
+// since when by the time of reception. Where it can't be written, the next deferral is the
+// first.
 func (d *Deliverer) remember(results []result) {
-	var first string
+	var first *sinks.Event
 	var keys []ledger.Key
 	for _, r := range results {
 		if r.outcome.Class() == status.Temporary && len(r.task.fresh) > 0 {
-			first = cmp.Or(first, r.task.event.ID)
+			first = cmp.Or(first, r.task.event)
 			keys = append(keys, r.task.fresh...)
 		}
 	}
 	if len(keys) == 0 {
 		return
 	}
-	if err := d.config.Ledger.Mark(first, ledger.Deferred, keys); err != nil {
-		d.log.Warn("deferral not remembered, it is spooled later", "event", first, "error", err)
+	if err := d.config.Ledger.MarkSince(first.ID, ledger.Deferred, keys, first.ReceivedAt); err != nil {
+		d.log.Warn("deferral not remembered, it is spooled later", "event", first.ID, "error", err)
 	}
 }

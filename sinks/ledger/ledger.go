@@ -128,6 +128,9 @@ func (l *Ledger) find(k Key, now time.Duration) (d Done) {
 		}
 		if !e.state.yields(d.State) {
 			d = Done{State: e.state, Event: e.id, Age: now - e.age}
+			if e.at != 0 {
+				d.At = time.Unix(0, e.at).UTC()
+			}
 		}
 	}
 	return d
@@ -138,13 +141,23 @@ func (l *Ledger) find(k Key, now time.Duration) (d Done) {
 // what became of it. It returns nil when they are on stable storage. An error wraps status.NoStorage, and none of them is known then. It blocks
 // as long as the storage does.
 func (l *Ledger) Mark(event string, s State, keys []Key) error {
+	return l.MarkSince(event, s, keys, time.Time{})
+}
+
+// MarkSince is Mark with a time that the caller wants to know again exactly, as Done.At;
+// zero is none. Age doesn't depend on it.
+func (l *Ledger) MarkSince(event string, s State, keys []Key, at time.Time) error {
 	if len(keys) == 0 {
 		return nil
 	}
 	if len(keys) > maxKeys || len(event) > maxID || s.rank() == 0 {
 		return status.LocalError.Wrap("ledger", errors.New("not a record"))
 	}
-	return l.writer.append(&entry{id: event, state: s, keys: keys})
+	e := &entry{id: event, state: s, keys: keys}
+	if !at.IsZero() {
+		e.at = at.UnixNano()
+	}
+	return l.writer.append(e)
 }
 
 // SetMaxAge changes how long a unit is known.

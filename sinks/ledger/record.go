@@ -15,6 +15,7 @@ import (
 //	digest: the first 8 octets of SHA-256(seed, length, payload)
 //	payload: state 1, age int64, wall int64 (both nanoseconds),
 //	         length of the id 1, id, keys [16] each
+//	with 0x80 in state: an int64 follows wall, since when it is so (nanoseconds)
 //
 // The seed keeps octets of anything else, an older file or a message, from being
 // taken for a record when a file system mixes up its blocks. A payload of state 0 has
@@ -25,9 +26,11 @@ const (
 	magic      = "\xffmx\x01"
 	prefixSize = len(magic) + 4 + 8
 	fixedSize  = 1 + 8 + 8 + 1
+	sinceSize  = 8
+	hasSince   = 0x80
 	maxID      = 64
 	maxKeys    = 1 << 17
-	maxPayload = fixedSize + maxID + maxKeys*len(Key{})
+	maxPayload = fixedSize + sinceSize + maxID + maxKeys*len(Key{})
 )
 
 type seed [16]byte
@@ -37,6 +40,7 @@ type entry struct {
 	state State
 	age   time.Duration // the ledger's own time, see clock
 	wall  int64         // nanoseconds since 1970
+	at    int64         // likewise; Done.At, 0 is none
 	id    string
 	keys  []Key
 	done  chan error // told by the writer
@@ -46,12 +50,19 @@ type entry struct {
 func appendRecord(b []byte, s seed, e *entry) []byte {
 	start := len(b)
 	length := fixedSize + len(e.id) + len(e.keys)*len(Key{})
+	state := byte(e.state)
+	if e.at != 0 {
+		length, state = length+sinceSize, state|hasSince
+	}
 	b = append(b, magic...)
 	b = binary.BigEndian.AppendUint32(b, uint32(length))
 	b = append(b, make([]byte, 8)...) // the digest
-	b = append(b, byte(e.state))
+	b = append(b, state)
 	b = binary.BigEndian.AppendUint64(b, uint64(e.age))
 	b = binary.BigEndian.AppendUint64(b, uint64(e.wall))
+	if e.at != 0 {
+		b = binary.BigEndian.AppendUint64(b, uint64(e.at))
+	}
 	b = append(b, byte(len(e.id)))
 	b = append(b, e.id...)
 	for i := range e.keys {
@@ -88,14 +99,21 @@ func parseRecord(b []byte, s seed) (e entry, size int) {
 	if digest(s, p) != [8]byte(b[prefixSize-8:prefixSize]) {
 		return e, 0
 	}
-	e.state = State(p[0])
+	e.state = State(p[0] &^ hasSince)
 	e.age = time.Duration(binary.BigEndian.Uint64(p[1:]))
 	e.wall = int64(binary.BigEndian.Uint64(p[9:]))
-	idEnd := fixedSize + int(p[17])
+	fixed := fixedSize
+	if p[0]&hasSince != 0 {
+		if fixed += sinceSize; len(p) < fixed {
+			return e, 0
+		}
+		e.at = int64(binary.BigEndian.Uint64(p[17:]))
+	}
+	idEnd := fixed + int(p[fixed-1])
 	if idEnd > len(p) || (len(p)-idEnd)%len(Key{}) != 0 {
 		return e, 0
 	}
-	e.id = string(p[fixedSize:idEnd])
+	e.id = string(p[fixed:idEnd])
 	e.keys = make([]Key, 0, (len(p)-idEnd)/len(Key{}))
 	for p = p[idEnd:]; len(p) > 0; p = p[len(Key{}):] {
 		e.keys = append(e.keys, Key(p[:len(Key{})]))

@@ -25,6 +25,7 @@ type segment struct {
 // event is what the units of one record share.
 type event struct {
 	age   time.Duration
+	at    int64
 	id    string
 	state State
 }
@@ -49,7 +50,7 @@ func (s *segment) add(e *entry) {
 		return // it tried the storage
 	}
 	n := uint32(len(s.events))
-	s.events = append(s.events, event{age: e.age, id: e.id, state: e.state})
+	s.events = append(s.events, event{age: e.age, at: e.at, id: e.id, state: e.state})
 	for _, k := range e.keys {
 		if before, ok := s.index[k]; !ok || s.events[before].state.yields(e.state) {
 			s.index[k] = n

@@ -61,4 +61,6 @@ type Done struct {
 	// Age is for how long it has been so, by the ledger's clock; of a deferred unit,
 	// since the first time that it was.
 	Age time.Duration
+	// At is what was given to MarkSince, UTC; else zero.
+	At time.Time
 }

@@ -69,7 +69,7 @@ func NewRecipients(list []sinks.Recipient) (out []Recipient) {
 // NewFacts returns the facts of an event. The recipients are not of them.
 func NewFacts(e *sinks.Event) Facts {
 	return Facts{
-		ReceivedAt: e.ReceivedAt, Hostname: e.Hostname, Identity: hex.EncodeToString(e.Identity[:]),
+		ReceivedAt: e.ReceivedAt, FirstTried: e.FirstTried, Hostname: e.Hostname, Identity: hex.EncodeToString(e.Identity[:]),
 		Session: newSession(e.Session), Envelope: newEnvelope(e.Mail), Results: newResults(e.Results), Cut: e.Cut,
 	}
 }
@@ -105,7 +105,7 @@ func newEnvelope(m inbound.Mail) Envelope {
 // the envelope's. The error is ErrRecord.
 func (f Facts) Event(id, route string) (*sinks.Event, error) {
 	e := &sinks.Event{
-		ID: id, Route: route, ReceivedAt: f.ReceivedAt, Hostname: f.Hostname,
+		ID: id, Route: route, ReceivedAt: f.ReceivedAt, FirstTried: f.FirstTried, Hostname: f.Hostname,
 		Session: f.Session.restore(), Results: f.Results.restore(), Cut: f.Cut,
 		Mail: inbound.Mail{ReversePath: inbound.Path(f.Envelope.ReversePath), Protocol: f.Envelope.Protocol,
 			SMTPUTF8: f.Envelope.SMTPUTF8, Body: f.Envelope.Body, DeclaredSize: f.Envelope.DeclaredSize,

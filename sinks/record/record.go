@@ -32,6 +32,7 @@ var ErrRecord = errors.New("the record is damaged")
 // again. The words are those of the native payload where both say the same.
 type Facts struct {
 	ReceivedAt time.Time     `json:"received_at"`
+	FirstTried time.Time     `json:"first_tried,omitzero"` // of the first of several events; others differ by a try at most
 	Hostname   string        `json:"hostname"`
 	Identity   string        `json:"identity"` // hexadecimal; "" in records of earlier versions
 	Session    Session       `json:"session"`

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http/httptrace"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -74,7 +75,7 @@ func begin(t *testing.T, maker Maker, mood Mood) *trial {
 	if d.Sink == nil {
 		t.Skipf("this sink has no destination that %s", mood)
 	}
-	if d.Sink.Name() == "" || d.Sink.FanOut() != sinks.FanOutMessage && d.Sink.FanOut() != sinks.FanOutRecipient {
+	if d.Sink.Name() == "" || !slices.Contains([]sinks.FanOut{sinks.FanOutMessage, sinks.FanOutRecipient, sinks.FanOutDomain}, d.Sink.FanOut()) {
 		t.Fatalf("name %q, fan-out %q", d.Sink.Name(), d.Sink.FanOut())
 	}
 	return &trial{d, log}

@@ -66,6 +66,7 @@ type Bridge struct {
 	config    *config.Config
 	listeners []*listener
 	workers   []*worker.Worker
+	queues    []worker.Queue // of these
 	serving   sync.WaitGroup
 	ready     atomic.Bool
 	draining  atomic.Bool
@@ -245,6 +246,11 @@ func (b *Bridge) Stop(ctx context.Context) error {
 	stopping.Wait()
 	b.serving.Wait()
 	errs = append(errs, stopped...)
+	for _, q := range b.queues {
+		if c, ok := q.(interface{ Close() }); ok {
+			c.Close()
+		}
+	}
 	errs = append(errs, b.spool.Stop(ctx), b.stopParts(ctx))
 	if b.control != nil { // while the state folder is still ours
 		errs = append(errs, b.control.Stop(ctx))

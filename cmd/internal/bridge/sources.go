@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"errors"
 	"fmt"
 
 	"mxhook/cmd/internal/config"
@@ -25,6 +24,7 @@ func (b *Bridge) openSources() error {
 		if err != nil {
 			return fmt.Errorf("source %s: %w", s.Name, err)
 		}
+		b.queues = append(b.queues, q)
 		b.workers = append(b.workers, worker.New(worker.Config{
 			Source: s.Name, Queue: q, Workers: s.Concurrency, Hidden: s.VisibilityTimeout, Wait: s.Wait,
 			Handle: b.handlerOf(s.Name), Ready: b.readiness(s.Name), Left: b.circuits.Leave,
@@ -33,13 +33,6 @@ func (b *Bridge) openSources() error {
 		b.log.Info("source", "source", s.Name, "queue_url", s.QueueURL)
 	}
 	return nil
-}
-
-func (b *Bridge) openQueue(s config.Source) (worker.Queue, error) {
-	if b.options.Queue != nil {
-		return b.options.Queue(s)
-	}
-	return nil, errors.New("type " + s.Type + " is not available in this version")
 }
 
 // readiness tells how many messages of a source may be taken now: none while the circuit

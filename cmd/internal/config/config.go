@@ -135,6 +135,9 @@ type Source struct {
 	QueueURL          string
 	Region            string
 	Endpoint          string
+	AccessKeyID       string // "": the SDK's own chain
+	SecretAccessKey   Secret
+	SessionToken      Secret
 	Deliver           []string // sinks, at least one
 	Optional          []string
 	Concurrency       int           // messages at once
@@ -146,6 +149,7 @@ type Source struct {
 // sinks may differ.
 func (s Source) Equal(o Source) bool {
 	return s.Name == o.Name && s.Type == o.Type && s.QueueURL == o.QueueURL && s.Region == o.Region && s.Endpoint == o.Endpoint &&
+		s.AccessKeyID == o.AccessKeyID && s.SecretAccessKey == o.SecretAccessKey && s.SessionToken == o.SessionToken &&
 		s.Concurrency == o.Concurrency && s.VisibilityTimeout == o.VisibilityTimeout && s.Wait == o.Wait
 }
 

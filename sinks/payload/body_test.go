@@ -155,15 +155,18 @@ func checkText(t *testing.T, s string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var d JSON
-	got, err := d.Encode(struct{ A any }{d.stream(textOf(s))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	g, err := io.ReadAll(got.Open())
 	w, _ := io.ReadAll(want.Open())
-	if err != nil || !bytes.Equal(g, w) || got.Size() != int64(len(w)) {
-		t.Fatalf("%.40q: %v, size %d, want %d\n%.200q\n%.200q", s, err, got.Size(), len(w), g, w)
+	var g []byte
+	for _, text := range []segment{textOf(s), streamedText(s)} {
+		var d JSON
+		got, err := d.Encode(struct{ A any }{d.stream(text)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err = io.ReadAll(got.Open())
+		if err != nil || !bytes.Equal(g, w) || got.Size() != int64(len(w)) {
+			t.Fatalf("%.40q: %v, size %d, want %d\n%.200q\n%.200q", s, err, got.Size(), len(w), g, w)
+		}
 	}
 	var back struct{ A string }
 	if err := json.Unmarshal(g, &back); err != nil || back.A != strings.ToValidUTF8(expandInvalid(s), "") {

@@ -19,19 +19,34 @@ const markBegin = `["",`
 
 // JSON collects the streamed strings of a JSON text while its values are built. The
 // zero value is ready; it belongs to one goroutine and makes one Body.
-type JSON struct{ streams []segment }
+type JSON struct {
+	streams   []segment
+	first     string  // the first text that became a segment
+	firstText segment // which it became
+}
 
-// inlineText is the length up to which a text is encoded with the small parts. A
-// longer one is encoded when it is read, so that a body of megabytes isn't held
-// a second time.
-const inlineText = 64 * 1024
+const (
+	// shortText is the length up to which a text is encoded with the small parts, which
+	// costs more for each octet and less for each text.
+	shortText = 256
+	// inlineText is the length up to which a text is escaped when it is given. A longer
+	// one is escaped when it is read, so that a body of megabytes isn't held a second time.
+	inlineText = 64 * 1024
+)
 
 // Text is the value of a string that may be long.
 func (j *JSON) Text(s string) any {
-	if len(s) <= inlineText {
+	switch {
+	case len(s) <= shortText:
 		return s
+	case j.first == s: // what the writer added is most often all of the text
+		return j.stream(j.firstText)
 	}
-	return j.stream(textOf(s))
+	text := textOf(s)
+	if j.first == "" {
+		j.first, j.firstText = s, text
+	}
+	return j.stream(text)
 }
 
 // Stream is the value of a string whose inside is what src yields: octets that need no

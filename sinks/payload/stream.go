@@ -1,9 +1,7 @@
 package payload
 
 import (
-	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"io"
 	"unicode/utf8"
 )
@@ -58,44 +56,37 @@ func (r *base64Reader) block(dst []byte) (int, error) {
 	return base64.StdEncoding.EncodedLen(int(n)), nil
 }
 
-// textOf is the inside of the JSON string s, without its quotes. Its size is
-// computed by encoding s once, piece by piece.
+// textOf is the inside of the JSON string s, without its quotes.
 func textOf(s string) segment {
-	var size int64
-	e := newTextReader(s)
-	for e.next() {
-		size += int64(len(e.piece))
+	if len(s) <= inlineText {
+		escaped := appendString(make([]byte, 0, len(s)+len(s)/16), s)
+		return segment{bytes: escaped, size: int64(len(escaped))}
 	}
-	return segment{open: func(*scratch) io.Reader { return newTextReader(s) }, size: size}
+	return streamedText(s)
 }
 
-// textReader encodes a string piece by piece, cut between characters, so that the
-// pieces joined are the same as the string encoded at once.
+func streamedText(s string) segment {
+	return segment{open: func(*scratch) io.Reader { return &textReader{rest: s} }, size: stringSize(s)}
+}
+
+// textReader escapes a string piece by piece, cut between characters, so that the
+// pieces joined are the same as the string escaped at once.
 type textReader struct {
 	rest  string
-	piece []byte // encoded and not read yet
-	buf   bytes.Buffer
-	enc   *json.Encoder
+	piece []byte // escaped and not read yet
+	buf   []byte
 }
 
 const textPiece = 4096
 
-func newTextReader(s string) *textReader {
-	r := &textReader{rest: s}
-	r.enc = newEncoder(&r.buf)
-	return r
-}
-
-// next encodes the next piece and tells whether there was one.
+// next escapes the next piece and tells whether there was one.
 func (r *textReader) next() bool {
 	if r.rest == "" {
 		return false
 	}
 	n := cut(r.rest, textPiece)
-	r.buf.Reset()
-	r.enc.Encode(r.rest[:n]) // a string always has an encoding, and a bytes.Buffer takes it
-	quoted := bytes.TrimSuffix(r.buf.Bytes(), []byte("\n"))
-	r.piece = escapeNonXML(quoted[1 : len(quoted)-1])
+	r.buf = appendString(r.buf[:0], r.rest[:n])
+	r.piece = r.buf
 	r.rest = r.rest[n:]
 	return true
 }
@@ -141,14 +132,11 @@ type escaper struct {
 	text  []byte // read and not encoded yet
 	ended error  // of src
 	piece []byte // encoded and not read yet
-	buf   bytes.Buffer
-	enc   *json.Encoder
+	buf   []byte
 }
 
 func newEscaper(src io.Reader) *escaper {
-	e := &escaper{src: src, text: make([]byte, 0, textPiece)}
-	e.enc = newEncoder(&e.buf)
-	return e
+	return &escaper{src: src, text: make([]byte, 0, textPiece)}
 }
 
 // Read implements io.Reader.
@@ -174,10 +162,8 @@ func (e *escaper) Read(p []byte) (int, error) {
 }
 
 func (e *escaper) encode(n int) {
-	e.buf.Reset()
-	e.enc.Encode(string(e.text[:n])) // a string always has an encoding, and a bytes.Buffer takes it
-	quoted := bytes.TrimSuffix(e.buf.Bytes(), []byte("\n"))
-	e.piece = escapeNonXML(quoted[1 : len(quoted)-1])
+	e.buf = appendString(e.buf[:0], e.text[:n])
+	e.piece = e.buf
 	e.text = e.text[:copy(e.text, e.text[n:])]
 }
 

@@ -48,13 +48,6 @@ var receiverExamples = []receiverExample{
 // startReceiverExample starts the program and returns its address and its folder.
 func startReceiverExample(t *testing.T, e receiverExample) (address, folder string) {
 	t.Helper()
-	if out, err := exec.Command(e.probe[0], e.probe[1:]...).CombinedOutput(); err != nil {
-		if os.Getenv("MXHOOK_INTEROP") == "require" {
-			t.Fatalf("%s can't run: %v\n%s", e.name, err, out)
-		}
-		t.Skipf("%s can't run here", e.name)
-	}
-	folder = t.TempDir()
 	command := append([]string{}, e.run...)
 	for i, a := range command {
 		if a == "%BUILT%" { // `go run` would leave its child behind
@@ -67,8 +60,23 @@ func startReceiverExample(t *testing.T, e receiverExample) (address, folder stri
 			command[i] = strings.ReplaceAll(a, "%PORT%", freePort(t))
 		}
 	}
+	address, folder, _ = startExample(t, e.probe, "receivers", command)
+	return address, folder
+}
+
+// startExample starts a program in a folder of examples and returns where it listens, the
+// folder that it writes to, and what it printed before. Where probe fails, it can't run.
+func startExample(t *testing.T, probe []string, in string, command []string) (address, folder string, printed []string) {
+	t.Helper()
+	if out, err := exec.Command(probe[0], probe[1:]...).CombinedOutput(); err != nil {
+		if os.Getenv("MXHOOK_INTEROP") == "require" {
+			t.Fatalf("%s can't run: %v\n%s", command[0], err, out)
+		}
+		t.Skipf("%s can't run here", command[0])
+	}
+	folder = t.TempDir()
 	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Dir = filepath.Join("..", "..", "examples", "receivers")
+	cmd.Dir = filepath.Join("..", "..", "examples", in)
 	cmd.Env = append(os.Environ(), "MXHOOK_SECRET="+receiverSecret, "FOLDER="+folder, "PORT=0")
 	output, w := io.Pipe()
 	cmd.Stdout, cmd.Stderr = w, w
@@ -76,22 +84,28 @@ func startReceiverExample(t *testing.T, e receiverExample) (address, folder stri
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait(); w.Close() })
-	found := make(chan string, 1)
+	lines := make(chan string, 100)
 	go func() {
-		lines := bufio.NewScanner(output)
-		for lines.Scan() {
-			if _, after, ok := strings.Cut(lines.Text(), "http://"); ok && len(found) == 0 {
-				host, _, _ := strings.Cut(strings.TrimRight(after, ") started"), "/")
-				found <- host
+		for s := bufio.NewScanner(output); s.Scan(); {
+			select {
+			case lines <- s.Text():
+			default: // nobody reads any more
 			}
 		}
 	}()
-	select {
-	case address = <-found:
-	case <-time.After(2 * patience):
-		t.Fatalf("%s doesn't listen", e.name)
+	deadline := time.After(2 * patience)
+	for {
+		select {
+		case line := <-lines:
+			if _, after, ok := strings.Cut(line, "http://"); ok {
+				address, _, _ = strings.Cut(strings.TrimRight(after, ") started"), "/")
+				return address, folder, printed
+			}
+			printed = append(printed, line)
+		case <-deadline:
+			t.Fatalf("%s doesn't listen: %q", command[0], printed)
+		}
 	}
-	return address, folder
 }
 
 func freePort(t *testing.T) string {

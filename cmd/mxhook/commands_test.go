@@ -71,7 +71,7 @@ func TestUsage(t *testing.T) {
 		{"too many arguments", []string{"version", "now"}, 2, "", `unexpected argument "now"`},
 		{"too few arguments", []string{"inspect"}, 2, "", "an argument is missing"},
 		{"version", []string{"version"}, 0, ", commit ", ""},
-		{"a flag of a later version", []string{"check", "--effective", "-c", "x"}, 2, "", "not available in this version"},
+		{"what a missing file means", []string{"check", "--effective", "-c", "/nonexistent/mxhook.yaml"}, 1, "", "can't be read"},
 		{"check nothing", []string{"check"}, 2, "", "which configuration"},
 		{"check a missing file", []string{"check", "-c", "/nonexistent/mxhook.yaml"}, 1, "/nonexistent/mxhook.yaml", ""},
 		{"serve with both kinds of configuration", []string{"serve", "-c", "x", "--to", "http://x/"}, 2, "", "without --config"},
@@ -92,6 +92,21 @@ func TestUsage(t *testing.T) {
 				t.Errorf("a problem was printed on standard output: %s", got.stdout)
 			}
 		})
+	}
+}
+
+func TestCheckEffectivePrintsWhatLoadsAgain(t *testing.T) {
+	got := runCommand(t, "", "check", "--effective", writeFile(t, "mxhook.yaml", goodConfig))
+	if got.status != 0 || !strings.Contains(got.stderr, "warning: ") || strings.Contains(got.stdout, "whsec_") ||
+		!strings.Contains(got.stdout, `    secret: "${MXHOOK_APP_SECRET}"  # <redacted>`) || !strings.Contains(got.stdout, "  budget: 30s  # default\n") {
+		t.Fatalf("%+v", got)
+	}
+	again := strings.ReplaceAll(got.stdout, "${MXHOOK_APP_SECRET}", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqr")
+	if second := runCommand(t, "", "check", writeFile(t, "effective.yaml", again)); second.status != 0 || !strings.Contains(second.stdout, "good (listeners: 1, sinks: 1, routes: 3)") {
+		t.Errorf("%+v", second)
+	}
+	if got := runCommand(t, "", "check", "--effective", writeFile(t, "mxhook.yaml", "hostname: x\nnonsense: 1\n")); got.status != 1 || got.stdout != "" || !strings.Contains(got.stderr, "nonsense") {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -124,13 +124,6 @@ func (f *flags) given(name string) (set bool) {
 	return set
 }
 
-// later adds a flag whose part a later version has; using it is refused.
-func (f *flags) later(name, usage string) {
-	f.BoolFunc(name, usage+" (not available in this version)", func(string) error {
-		return errors.New("not available in this version")
-	})
-}
-
 // fail prints a problem of the command and returns its exit status.
 func (f *flags) fail(format string, args ...any) int {
 	fmt.Fprintf(f.t.stderr, "mxhook %s: %s\n", f.Name(), fmt.Sprintf(format, args...))

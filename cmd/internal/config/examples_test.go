@@ -7,6 +7,14 @@ import (
 	"testing"
 )
 
+// exampleEnv are the variables of the shipped configurations.
+func exampleEnv(cert, key string) map[string]string {
+	return map[string]string{
+		"MXHOOK_SECRET": secretA, "MXHOOK_OLD_SECRET": secretB, "APP_TOKEN": "token", "MXHOOK_CERT_FILE": cert, "MXHOOK_KEY_FILE": key,
+		"MXHOOK_SCANNER_HASH": "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+	}
+}
+
 // TestExamples wants every shipped configuration to load without a fault, and
 // without a warning but the one of a listener without TLS.
 func TestExamples(t *testing.T) {
@@ -15,10 +23,7 @@ func TestExamples(t *testing.T) {
 		t.Fatal("examples are missing", files, err)
 	}
 	cert, key := writeCertificate(t)
-	env := map[string]string{
-		"MXHOOK_SECRET": secretA, "MXHOOK_OLD_SECRET": secretB, "APP_TOKEN": "token", "MXHOOK_CERT_FILE": cert, "MXHOOK_KEY_FILE": key,
-		"MXHOOK_SCANNER_HASH": "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
-	}
+	env := exampleEnv(cert, key)
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			c, problems := Load(file, func(name string) (string, bool) { v, ok := env[name]; return v, ok })

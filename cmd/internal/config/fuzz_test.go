@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -54,6 +55,11 @@ func FuzzParse(f *testing.F) {
 		}
 		if s := fmt.Sprintf("%+v %#v", c.Sinks, c.Admin); strings.Contains(s, secretA) {
 			t.Errorf("printed: %s", s)
+		}
+		want, out, with := effective(t, text, testEnv)
+		d := &decoder{file: "effective.yaml", env: with, host: func() (string, error) { return "another.host.example", nil }}
+		if got := d.config([]byte(out)); !reflect.DeepEqual(got, want) || faulty(d.clean()) {
+			t.Errorf("written out it is another configuration:\n%s\n%s", out, lines(d.clean()))
 		}
 	})
 }

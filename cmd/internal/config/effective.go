@@ -75,7 +75,7 @@ func (w *writer) line(s scope, text, comment string) {
 // file writes the whole file.
 func (w *writer) file(body ast.Node) {
 	top := scope{fixed: map[string]fixed{"hostname": {text: quoteYAML(w.c.Hostname), comment: "this host's name"}}}
-	if _, has := child(body, "listeners"); !has {
+	if _, has := child(body, "listeners"); !has && len(w.c.Listeners) > 0 {
 		l := w.c.Listeners[0]
 		top.fixed["listeners"] = fixed{comment: "default", text: fmt.Sprintf("\n  - address: %s\n    kind: %s\n    tls:\n      mode: %s\n      min_version: %s",
 			quoteYAML(l.Address), l.Kind, l.TLS.Mode, l.TLS.MinVersion)}

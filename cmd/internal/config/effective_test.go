@@ -75,7 +75,7 @@ func TestEffectiveIsTheSameConfiguration(t *testing.T) {
 		if _, again, _ := effective(t, out, with); bare(again) != bare(out) {
 			t.Errorf("%s: not the same again:\n%s\nwas\n%s", file, again, out)
 		}
-		if !strings.Contains(out, "  message_size: ") || !strings.Contains(out, "spool:\n  max_bytes: ") || !strings.Contains(out, "routes:\n") {
+		if !strings.Contains(out, "  message_size: ") || !strings.Contains(out, "spool:\n  max_bytes: ") || !strings.Contains(out, "\n  - name: ") {
 			t.Errorf("%s: defaults are missing:\n%s", file, out)
 		}
 	}

@@ -49,6 +49,8 @@ func (w *writer) elements(s scope, k key, list *ast.SequenceNode, section string
 			e.tls = &w.c.Listeners[i].TLS
 		case "listeners[].tls":
 			e.fixed = s.tls.fixed()
+		case "sources[]":
+			e.fixed = map[string]fixed{"name": {text: quoteYAML(w.c.Sources[i].Name), comment: "default"}}
 		case "routes[]":
 			e.fixed = map[string]fixed{"name": {text: quoteYAML(w.c.Routes[i].Name), comment: "default"}}
 		}

@@ -17,9 +17,9 @@ func (d *doctor) sink(ctx context.Context, f *findings, s config.Sink) {
 	severity, then := Error, "mail for it is answered with 4xx or waits in the spool, and stays with its senders"
 	switch {
 	case !d.required(s.Name) && d.named(s.Name):
-		severity, then = Warning, "it is optional in every route: what it misses is not sent again"
+		severity, then = Warning, "it is optional everywhere: what it misses is not sent again"
 	case !d.required(s.Name):
-		severity, then = Warning, "no route uses it"
+		severity, then = Warning, "nobody uses it"
 	}
 	c, ok := d.Sinks[s.Name].(sinks.Checker)
 	if !ok {
@@ -59,6 +59,11 @@ func (d *doctor) required(name string) bool {
 			return true
 		}
 	}
+	for _, q := range d.Config.Sources {
+		if slices.Contains(q.Deliver, name) {
+			return true
+		}
+	}
 	for _, s := range d.Config.Sinks {
 		if s.Webhook == nil || s.Name == name || !d.named(s.Name) {
 			continue
@@ -72,8 +77,13 @@ func (d *doctor) required(name string) bool {
 	return false
 }
 
-// named tells whether a route has the sink.
+// named tells whether a route or a source has the sink.
 func (d *doctor) named(name string) bool {
+	for _, q := range d.Config.Sources {
+		if slices.Contains(q.Deliver, name) || slices.Contains(q.Optional, name) {
+			return true
+		}
+	}
 	for _, r := range d.Config.Routes {
 		if slices.Contains(r.Deliver, name) || slices.Contains(r.Optional, name) {
 			return true

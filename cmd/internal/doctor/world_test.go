@@ -225,7 +225,7 @@ func (w *world) resolver() *dns.Caching {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { server.Stop(context.Background()) })
-	return dns.New(dns.Config{Servers: []string{server.Addr()}, Timeout: 200 * time.Millisecond})
+	return dns.New(dns.Config{Servers: []string{server.Addr()}, Timeout: 10 * time.Second}) // without EDNS, after half of it, there is no AD
 }
 
 // web serves the policy over HTTPS.

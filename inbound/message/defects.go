@@ -120,12 +120,9 @@ func (p *parser) defect(part, code, text string) {
 	if p.seen[key] {
 		return
 	}
-	if len(p.msg.Defects) >= p.lim.Defects {
-		if code = DefectLimit; p.seen[code] {
-			return
-		}
-		p.seen[code] = true
-		p.msg.Defects[p.lim.Defects-1] = Defect{Code: code, Text: "more defects than are listed"}
+	if part != "" && len(p.msg.Defects) >= p.lim.Defects {
+		// Those of the message itself are of few kinds, and limits are among them.
+		p.defect("", DefectLimit, "more defects than are listed")
 		return
 	}
 	if p.seen == nil {

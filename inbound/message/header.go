@@ -106,6 +106,9 @@ func (w *walker) endHeader(off int64) {
 		w.defect(p.num, DefectHeaderLimit, "the header section is beyond the limit")
 	}
 	w.readPartFields(p)
+	if w.headerSeen != nil {
+		w.headerSeen(p, &w.hdr)
+	}
 	if p == w.root {
 		if len(w.hdr.fields) == 0 {
 			w.defect("", DefectNoHeader, "the message does not begin with a header field")

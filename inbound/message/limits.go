@@ -29,7 +29,7 @@ type Limits struct {
 	HTMLToText   int // octets of HTML that are turned into text, 256 KiB
 	Report       int // octets read of each part that a report or a calendar has for machines, and of a notification's text, 256 KiB
 	Events       int // calendar entries, 100
-	Defects      int // defects listed, 100
+	Defects      int // defects listed, 100, and one of each kind of the message itself beyond them
 }
 
 // withDefaults fills what is not set.

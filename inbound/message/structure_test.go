@@ -264,3 +264,11 @@ func TestRootOfRelatedParts(t *testing.T) {
 		}
 	}
 }
+
+// TestALineInPlaceOfAHeaderSectionIsThePart: it has neither fields nor an empty line.
+func TestALineInPlaceOfAHeaderSectionIsThePart(t *testing.T) {
+	m := parse(t, "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nhello\r\n--b\r\nContent-Type: text/plain\r\nyou\r\n--b--\r\n")
+	if m.Text != "hello\nyou" || !hasDefect(m, DefectNoBlankLine) {
+		t.Errorf("%q, %v", m.Text, m.Defects)
+	}
+}

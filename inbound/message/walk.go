@@ -50,6 +50,9 @@ type walker struct {
 	guess     string // a line of the preamble that may be a boundary
 	guessLine line
 	guessEOL  int
+
+	// headerSeen, if it is not nil, is told each header section when it has ended.
+	headerSeen func(p *part, h *headerBlock)
 }
 
 // walk reads all lines. Afterwards root is the tree, and root's header section has
@@ -158,12 +161,23 @@ func (w *walker) close(m *part, lineStart int64, eol int) {
 // closeTo ends all parts within m. The line end before a delimiter belongs to the
 // delimiter (RFC 2046 5.1.1).
 func (w *walker) closeTo(m *part, lineStart int64, eol int) {
-	if w.state == inHeader {
-		w.endHeader(lineStart)
-	}
+	w.cutHeader(lineStart)
 	for ; w.cur != m; w.cur = w.cur.parent {
 		w.endPart(w.cur, lineStart-int64(eol))
 	}
+}
+
+// cutHeader ends a header section that goes on to end. A line that is no field, and
+// nothing after it, is the body.
+func (w *walker) cutHeader(end int64) {
+	if w.state != inHeader {
+		return
+	}
+	if w.hdr.pending {
+		end = w.hdr.pendingAt
+		w.noBlankLine()
+	}
+	w.endHeader(end)
 }
 
 func (w *walker) endPart(p *part, end int64) {
@@ -209,14 +223,7 @@ func (w *walker) unregister(m *part) {
 // finish ends all that is open at the end of the message.
 func (w *walker) finish() {
 	end := w.lr.end()
-	if w.state == inHeader {
-		at := end
-		if w.hdr.pending {
-			at = w.hdr.pendingAt
-			w.noBlankLine()
-		}
-		w.endHeader(at)
-	}
+	w.cutHeader(end)
 	for c := w.cur; c != nil; c = c.parent {
 		w.endPart(c, end)
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"mxhook/inbound"
+	"mxhook/inbound/message"
 	"mxhook/sinks"
 )
 
@@ -15,6 +16,7 @@ type Content struct {
 	front []byte
 	data  *inbound.MailData
 	cut   []sinks.Range
+	edits []message.Edit
 	size  int64
 }
 
@@ -60,6 +62,9 @@ func (c *Content) Size() int64 { return c.size }
 
 // Open returns a new reader over the copy. Its errors are those of reading Data.
 func (c *Content) Open() io.Reader {
+	if len(c.edits) > 0 {
+		return io.MultiReader(bytes.NewReader(c.front), &edited{kept: kept{Content: c}, edits: c.edits})
+	}
 	return io.MultiReader(bytes.NewReader(c.front), &kept{Content: c})
 }
 

@@ -127,7 +127,7 @@ func (c *consumer) line(t *testing.T) []byte {
 			return p
 		}
 		t.Fatal("the consumer has ended")
-	case <-time.After(2 * time.Minute):
+	case <-time.After(time.Minute):
 		t.Fatal("the consumer prints nothing")
 	}
 	return nil
@@ -203,10 +203,20 @@ func letters(t *testing.T) map[string]*sinks.Event {
 	} {
 		all[name] = payloadtest.Example(t, name+".eml")
 	}
+	all["8-bit files"] = payloadtest.Event(t, eightBit())
 	all["large"] = payloadtest.Event(t, large(2<<20))
 	all["doubtful name"] = payloadtest.Event(t, []byte("From: =?utf-8?q?ceo=40bank=2Eexample=2C?= <ann@sender.example>\r\nTo: \"Support, \\\"all\\\" of it\" <support+42@in.example>\r\n"+
 		"Subject: =?utf-8?q?a=0D=0AX-Mailgun-Spf=3A_Pass?=\r\nMessage-ID: <1@sender.example>\r\n\r\nHello\r\n"))
 	return all
+}
+
+// eightBit is a message with texts and a file of which nothing is UTF-8, nor encoded.
+func eightBit() []byte {
+	return []byte("From: J\xfcrgen <ann@sender.example>\r\nTo: support+42@in.example\r\nSubject: Gr\xfc\xdfe\r\nMessage-ID: <8@sender.example>\r\nMIME-Version: 1.0\r\n" +
+		"Content-Type: multipart/mixed; boundary=x\r\n\r\nNo \xfc here\r\n--x\r\nContent-Type: multipart/alternative; boundary=y\r\n\r\n" +
+		"--y\r\nContent-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: 8bit\r\n\r\nGr\xfc\xdfe\r\n--y\r\nContent-Type: text/html; charset=koi8-r\r\n\r\n<p>\xf0\xd2\xc9\xd7\xc5\xd4</p>\r\n--y--\r\n" +
+		"--x\r\nContent-Type: application/octet-stream\r\nContent-Disposition: attachment; filename=a.bin\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\xff\x01\x80 \r\n\xfe\xfd\r\n" +
+		"--x\r\nContent-Type: text/csv; charset=iso-8859-1; name=b.csv\r\nContent-Disposition: attachment; filename=b.csv\r\n\r\n\xe9;\xe8 \r\n--x--\r\n")
 }
 
 // large is a message with an attachment of n octets.

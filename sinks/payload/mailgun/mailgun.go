@@ -130,11 +130,11 @@ func newToken() string {
 }
 
 func raw(f fields, e *sinks.Event, _ []string) error {
-	b, err := payload.Raw(e)
+	src, err := payload.RawText(e)
 	if err != nil {
 		return err
 	}
-	return f.source("body-mime", payload.BodySource(b))
+	return f.source("body-mime", src)
 }
 
 func parsed(f fields, e *sinks.Event, inc payload.Include, links []string) error {

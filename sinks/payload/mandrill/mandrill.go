@@ -2,9 +2,9 @@
 // mandrill_events, that holds a JSON array of one event, signed with HMAC-SHA1 over the
 // URL and the field as Mandrill signs it.
 //
-// What Mandrill measures and mxhook does not (spam report) is left out. Octets of
-// raw_msg that are no UTF-8 become U+FFFD, since a JSON string has no other place for
-// them. Files that have the same name get a number, since `attachments` is an object.
+// What Mandrill measures and mxhook does not (spam report) is left out. raw_msg is
+// payload.RawText. Files that have the same name get a number, since `attachments` is an
+// object.
 package mandrill
 
 import (
@@ -73,12 +73,12 @@ func (x encoded) Request(a payload.Attempt) (payload.Request, error) {
 }
 
 func (f format) events(e *sinks.Event) (*payload.Body, error) {
-	raw, err := payload.Raw(e)
+	raw, err := payload.RawText(e)
 	if err != nil {
 		return nil, err
 	}
 	var j payload.JSON
-	rawMessage, err := j.TextSource(payload.BodySource(raw))
+	rawMessage, err := j.TextSource(raw)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"mxhook/inbound"
 	"mxhook/inbound/message"
@@ -149,4 +150,19 @@ func Read(t testing.TB, body *payload.Body) []byte {
 		t.Errorf("%d octets, Size says %d", b.Len(), body.Size())
 	}
 	return b.Bytes()
+}
+
+// RawText is what a text of the whole message must hold: payload.RawText, which is the raw
+// copy itself where that is UTF-8.
+func RawText(t testing.TB, e *sinks.Event) string {
+	t.Helper()
+	src, err := payload.RawText(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := io.ReadAll(src.Open())
+	if err != nil || int64(len(p)) != src.Size || !utf8.Valid(p) {
+		t.Errorf("%d octets, Size says %d, UTF-8 %t, %v", len(p), src.Size, utf8.Valid(p), err)
+	}
+	return string(p)
 }

@@ -17,9 +17,8 @@ import (
 	"mxhook/sinks/payload"
 )
 
-// New returns the format. It is made for one recipient. inc.Raw "inline" adds RawEmail,
-// in which octets that are no UTF-8 become U+FFFD, since a JSON string has no other
-// place for them.
+// New returns the format. It is made for one recipient. inc.Raw "inline" adds RawEmail
+// (payload.RawText).
 func New(inc payload.Include) payload.Format {
 	return payload.FormatFunc(func(_ context.Context, e *sinks.Event) (*payload.Body, error) { return encode(e, inc) })
 }
@@ -65,12 +64,8 @@ type inboundMessage struct {
 }
 
 func encode(e *sinks.Event, inc payload.Include) (*payload.Body, error) {
-	raw, err := payload.Raw(e)
-	if err != nil {
-		return nil, err
-	}
-	if len(e.Recipients) != 1 {
-		return nil, errors.New("postmark: the event has not one recipient")
+	if e == nil || e.Message == nil || e.Data == nil || len(e.Recipients) != 1 {
+		return nil, errors.New("postmark: the event has no message or not one recipient")
 	}
 	var j payload.JSON
 	msg, rcpt := e.Message, e.Recipients[0]
@@ -90,7 +85,11 @@ func encode(e *sinks.Event, inc payload.Include) (*payload.Body, error) {
 		m.HtmlBody = j.Text(msg.HTML)
 	}
 	if inc.Raw == "inline" {
-		if m.RawEmail, err = j.TextSource(payload.BodySource(raw)); err != nil {
+		raw, err := payload.RawText(e)
+		if err != nil {
+			return nil, err
+		}
+		if m.RawEmail, err = j.TextSource(raw); err != nil {
 			return nil, err
 		}
 	}

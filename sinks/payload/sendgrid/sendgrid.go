@@ -86,12 +86,12 @@ func raw(_ context.Context, e *sinks.Event) (*payload.Body, error) {
 	if err != nil {
 		return nil, err
 	}
-	copied, err := payload.Raw(e)
+	src, err := payload.RawText(e)
 	if err != nil {
 		return nil, err
 	}
 	f.common()
-	f.FieldSource("email", "", payload.BodySource(copied))
+	f.FieldSource("email", "", src)
 	return f.end(), nil
 }
 

@@ -9,10 +9,8 @@ package ses
 
 import (
 	"context"
-	"io"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"mxhook/inbound/message"
 	"mxhook/sinks"
@@ -118,7 +116,7 @@ func encode(_ context.Context, e *sinks.Event) (*payload.Body, error) {
 // encodings.
 func contentOf(j *payload.JSON, raw *payload.Body) (content any, encoding string, err error) {
 	src := payload.BodySource(raw)
-	text, err := isUTF8(src.Open())
+	text, err := payload.IsUTF8(src.Open())
 	if err != nil {
 		return nil, "", err
 	}
@@ -127,30 +125,6 @@ func contentOf(j *payload.JSON, raw *payload.Body) (content any, encoding string
 	}
 	content, err = j.TextSource(src)
 	return content, "UTF8", err
-}
-
-// isUTF8 reads r to its end.
-func isUTF8(r io.Reader) (bool, error) {
-	buf := make([]byte, 16<<10)
-	kept := 0 // octets of a character that may go on
-	for {
-		n, err := r.Read(buf[kept:])
-		p := buf[:kept+n]
-		for len(p) > 0 && (err == io.EOF || utf8.FullRune(p)) {
-			c, size := utf8.DecodeRune(p)
-			if c == utf8.RuneError && size <= 1 {
-				return false, nil
-			}
-			p = p[size:]
-		}
-		switch {
-		case err == io.EOF:
-			return true, nil
-		case err != nil:
-			return false, err
-		}
-		kept = copy(buf, p)
-	}
 }
 
 func recipients(e *sinks.Event) []string {

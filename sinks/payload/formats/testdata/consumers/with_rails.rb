@@ -45,7 +45,7 @@ end
 class ReaderMailbox < ApplicationMailbox
   def mailboxes(field)
     return [] unless field.respond_to?(:addrs)
-    field.addrs.map { |a| { name: a.display_name.to_s, address: a.address } }
+    field.addrs.map { |a| { name: a.display_name.to_s.dup.force_encoding("UTF-8").scrub, address: a.address } }
   end
 
   def content(part)
@@ -57,11 +57,11 @@ class ReaderMailbox < ApplicationMailbox
     html = mail.multipart? ? mail.html_part : (mail.mime_type == "text/html" ? mail : nil)
     original = mail.header["X-Original-To"]
     puts JSON.generate(
-      consumer: "Rails #{ActionMailbox.ingress}", subject: mail.subject, from: mailboxes(mail[:from]), to: mailboxes(mail[:to]),
-      text: text&.decoded, html: html&.decoded, message_id: "<#{mail.message_id}>",
+      consumer: "Rails #{ActionMailbox.ingress}", subject: mail.subject&.dup&.force_encoding("UTF-8")&.scrub, from: mailboxes(mail[:from]), to: mailboxes(mail[:to]),
+      text: text&.decoded&.scrub, html: html&.decoded&.scrub, message_id: "<#{mail.message_id}>",
       envelope_to: Array(original).map(&:to_s).join(" "), sha256: Digest::SHA256.hexdigest(inbound_email.source),
       files: mail.attachments.map { |a|
-        { filename: a.filename.to_s, content_type: a.mime_type, content_id: a.content_id.to_s.delete("<>"),
+        { filename: a.filename.to_s.scrub, content_type: a.mime_type, content_id: a.content_id.to_s.delete("<>"),
           sha256: Digest::SHA256.hexdigest(content(a)), size: content(a).bytesize }
       })
   end

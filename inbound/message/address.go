@@ -14,6 +14,11 @@ func ParseAddresses(s string) (list []Address, ok bool) {
 
 // addresses reads an unfolded address field.
 func (p *parser) addresses(s, num string) []Address {
+	// Octets of ISO-2022-JP look like brackets, quotes and commas.
+	if text, ok := readJIS(s); ok {
+		p.defect(num, DefectCharsetGuessed, "a field in ISO-2022-JP without encoded words")
+		s = text
+	}
 	a := addressScanner{parser: p, s: s, num: num, words: wordScanner{s: s}, phrase: p.phrase}
 	a.scan()
 	p.phrase = a.phrase[:0] // the next field's words need as much memory

@@ -68,10 +68,16 @@ func nextParam(s string, i int) (segment, int, bool) {
 		return segment{}, skipComment(s, i), false
 	}
 	start := i
+	end := len(s) // of the name
 	for i < len(s) && s[i] != '=' && s[i] != ';' {
+		if s[i] == '(' { // a comment stands where a blank may, so before the = too
+			end = min(end, i)
+			i = skipComment(s, i)
+			continue
+		}
 		i++
 	}
-	name := strings.ToLower(strings.TrimSpace(s[start:i]))
+	name := strings.ToLower(strings.TrimSpace(s[start:min(end, i)]))
 	if i == len(s) || s[i] == ';' {
 		return segment{}, i, false
 	}

@@ -51,3 +51,20 @@ func TestUTF16WithAByteOrderMarkNeedsNoCharset(t *testing.T) {
 func parseString(s string) *message.Message {
 	return message.Parse(bytes.NewReader([]byte(s)), int64(len(s)), message.Options{})
 }
+
+// Its octets look like brackets, quotes and commas, in a name without quotes too.
+func TestISO2022JPInANameIsRead(t *testing.T) {
+	const jis, want = "\x1b$B;3ED\x1b(B \x1b$BB@O:<\"<,\x1b(B", "山田 太郎滋蒔"
+	m := parseString("From: " + jis + " <a@b.example>\r\nTo: \"x\" <x@b.example>, " + jis + " <b@b.example>\r\n\r\nx\r\n")
+	if len(m.From) != 1 || m.From[0].Address != "a@b.example" || m.From[0].Name != want {
+		t.Errorf("from %+q", m.From)
+	}
+	if len(m.To) != 2 || m.To[1].Address != "b@b.example" || m.To[1].Name != want {
+		t.Errorf("to %+q", m.To)
+	}
+	for _, d := range m.Defects {
+		if d.Code != message.DefectCharsetGuessed {
+			t.Errorf("%+v", d)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 func TestParseDate(t *testing.T) {
@@ -93,6 +94,8 @@ func TestParseParams(t *testing.T) {
 		{"no closing quote", `a/b; c="d`, "a/b", params{{"c", "d"}}},
 		{"parameters alone", `filename="a b.pdf"; size=1`, "", params{{"filename", "a b.pdf"}, {"size", "1"}}},
 		{"comments", "text/plain (x; y=z); charset=utf-8", "text/plain", params{{"charset", "utf-8"}}},
+		{"a comment behind a name", "attachment; filename(c)=x; size (a) (b) =1", "attachment", params{{"filename", "x"}, {"size", "1"}}},
+		{"brackets in a value are no comment", "attachment; filename=file (1).pdf", "attachment", params{{"filename", "file (1).pdf"}}},
 		{"the first of two counts", "a/b; c=1; c=2", "a/b", params{{"c", "1"}}},
 		{"empty ones", "a/b;; ;c=1;d", "a/b", params{{"c", "1"}}},
 		{"RFC 2231 charset", "a; f*=iso-8859-1'de'%FC", "a", params{{"f", "ü"}}},
@@ -140,5 +143,26 @@ func TestOfAFieldThatStandsTwiceTheLastCounts(t *testing.T) {
 	if m.Subject != "signed" || m.Date.Day() != 20 || m.MessageID != "<2@sender.example>" || len(m.InReplyTo) != 1 || m.InReplyTo[0] != "<1@sender.example>" ||
 		m.Text != "<b>Hello</b>\n" || m.HTML != "" {
 		t.Errorf("%q %v %q %v %q %q", m.Subject, m.Date, m.MessageID, m.InReplyTo, m.Text, m.HTML)
+	}
+}
+
+// TestMacintoshCharsets: the first words of a pangram in each, by Python's codecs.
+func TestMacintoshCharsets(t *testing.T) {
+	for name, c := range map[string][2]string{
+		"x-mac-ce":        {"P\xde\x92li\xe4 \xeclu\xe9ou\x8bk\xf9 k\xf3\xcb", "Příliš žluťoučký kůň"},
+		"X-Mac-Greek":     {"\xa5\xe5\xf3\xeb\xe5\xf0\xc0\xfa\xf6", "Ξεσκεπάζω"},
+		"x-mac-turkish":   {"Pijamal\xdd hasta ya\xdb\xddz \xdfof\x9are", "Pijamalı hasta yağız şoföre"},
+		"x-mac-croatian":  {"Gojazni \xf0a\xe8i\xe6", "Gojazni đačić"},
+		"x-mac-romanian":  {"Muzicolog\xbe \x94n bej", "Muzicologă în bej"},
+		"x-mac-icelandic": {"K\xbemi n\xe0 \x9axi h\x8er", "Kæmi ný öxi hér"},
+	} {
+		if text, defect := decodeCharset([]byte(c[0]), name); text != c[1] || defect != "" {
+			t.Errorf("%s: %q %s, want %q", name, text, defect, c[1])
+		}
+	}
+	for name, table := range map[string]string{"ce": macCentralEurope, "greek": macGreek, "turkish": macTurkish, "croatian": macCroatian, "romanian": macRomanian, "icelandic": macIcelandic} {
+		if n := utf8.RuneCountInString(table); n != 128 {
+			t.Errorf("%s has %d characters", name, n)
+		}
 	}
 }

@@ -57,6 +57,28 @@ func (inc Include) check() error {
 	return nil
 }
 
+// ForOne refuses an event that a format made for one recipient can't carry.
+func ForOne(e *sinks.Event) error {
+	if err := complete(e); err != nil {
+		return err
+	}
+	if len(e.Recipients) != 1 {
+		return errors.New("payload: the event has not one recipient")
+	}
+	return nil
+}
+
+// ForAll refuses an event without a recipient.
+func ForAll(e *sinks.Event) error {
+	if err := complete(e); err != nil {
+		return err
+	}
+	if len(e.Recipients) == 0 {
+		return errors.New("payload: the event has no recipient")
+	}
+	return nil
+}
+
 // complete refuses an event that lacks what every payload is made of.
 func complete(e *sinks.Event) error {
 	if e == nil || e.Message == nil || e.Data == nil {

@@ -3,12 +3,15 @@ package payload
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"strings"
 	"unicode/utf8"
 
 	"mxhook/inbound/message"
 	"mxhook/sinks"
 	"mxhook/sinks/trace"
+	"mxhook/verify"
+	"mxhook/verify/authres"
 )
 
 // HeaderField is one field of a header section as receivers of providers see it.
@@ -115,6 +118,20 @@ func Mailboxes(list []message.Address) string {
 		texts[i] = Mailbox(a)
 	}
 	return strings.Join(texts, ", ")
+}
+
+// SPF is what was found out of the reverse-path, with the result none where nothing was.
+func SPF(e *sinks.Event) verify.SPF {
+	if e.Results == nil || e.Results.SPF.Result == "" {
+		return verify.SPF{Result: authres.None}
+	}
+	return e.Results.SPF
+}
+
+// JSONText is the JSON of what always has one, for a field of a form.
+func JSONText(v any) string {
+	p, _ := json.Marshal(v)
+	return string(p)
 }
 
 // UUID is an identifier of e in the form of RFC 9562 (version 8), for receivers whose

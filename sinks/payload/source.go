@@ -1,7 +1,6 @@
 package payload
 
 import (
-	"encoding/base64"
 	"io"
 	"strings"
 
@@ -35,25 +34,6 @@ func ContentSource(a *message.Attachment) Source { return Source{Open: a.Open, S
 
 // Base64Source is the base64 of src, padded, without line ends.
 func Base64Source(src Source) Source {
-	return Source{
-		Open: func() io.Reader {
-			return &base64Reader{src: src.Open(), left: src.Size, buf: new(scratch).get()}
-		},
-		Size: int64(base64.StdEncoding.EncodedLen(int(src.Size))),
-	}
-}
-
-// AttachmentBase64 is the base64 of an attachment, carried over from the message where
-// it is clean there.
-func AttachmentBase64(a *message.Attachment) Source {
-	if _, ok := a.Base64(); !ok {
-		return Base64Source(ContentSource(a))
-	}
-	return Source{
-		Open: func() io.Reader {
-			r, _ := a.Base64()
-			return r
-		},
-		Size: int64(base64.StdEncoding.EncodedLen(int(a.Size))),
-	}
+	s := base64Of(src.Open, src.Size)
+	return Source{Open: func() io.Reader { return s.open(new(scratch)) }, Size: s.size}
 }

@@ -9,7 +9,6 @@ package actionmailbox
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"io"
 
 	"mxhook/sinks"
@@ -28,8 +27,8 @@ type format struct{ password string }
 
 // Encode implements payload.Format.
 func (f format) Encode(_ context.Context, e *sinks.Event) (payload.Encoded, error) {
-	if e == nil || e.Message == nil || e.Data == nil || len(e.Recipients) != 1 {
-		return nil, errors.New("actionmailbox: the event has no message or not one recipient")
+	if err := payload.ForOne(e); err != nil {
+		return nil, err
 	}
 	c, err := trace.CopyWith(e, trace.OriginalTo(e))
 	if err != nil {

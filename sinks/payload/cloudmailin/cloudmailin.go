@@ -7,14 +7,12 @@ package cloudmailin
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"strings"
 
 	"mxhook/inbound/message"
 	"mxhook/sinks"
 	"mxhook/sinks/payload"
-	"mxhook/verify/authres"
 )
 
 // New returns the JSON format. It is made for one recipient.
@@ -27,15 +25,9 @@ func NewMultipart(inc payload.Include) payload.Format {
 	return payload.FormatFunc(func(ctx context.Context, e *sinks.Event) (*payload.Body, error) { return encodeMultipart(ctx, e, inc) })
 }
 
-var errIncomplete = errors.New("cloudmailin: the event has no message or not one recipient")
-
-func complete(e *sinks.Event) bool {
-	return e != nil && e.Message != nil && e.Data != nil && len(e.Recipients) == 1
-}
-
 func encodeJSON(ctx context.Context, e *sinks.Event, inc payload.Include) (*payload.Body, error) {
-	if !complete(e) {
-		return nil, errIncomplete
+	if err := payload.ForOne(e); err != nil {
+		return nil, err
 	}
 	links, err := inc.Store(ctx, e)
 	if err != nil {
@@ -133,18 +125,11 @@ func snake(name string) string { return strings.ReplaceAll(strings.ToLower(name)
 
 func envelope(e *sinks.Event) payload.Object {
 	to := e.Recipients[0].Path.String()
-	result, domain := spf(e)
+	spf := payload.SPF(e)
 	return payload.Object{
 		{Name: "to", Value: to}, {Name: "recipients", Value: []string{to}}, {Name: "from", Value: e.Mail.ReversePath.String()},
 		{Name: "helo_domain", Value: e.Session.HELO}, {Name: "remote_ip", Value: payload.IP(e.Session.RemoteIP)},
 		{Name: "tls", Value: e.Session.TLS != nil},
-		{Name: "spf", Value: payload.Object{{Name: "result", Value: result}, {Name: "domain", Value: domain}}},
+		{Name: "spf", Value: payload.Object{{Name: "result", Value: string(spf.Result)}, {Name: "domain", Value: spf.Domain}}},
 	}
-}
-
-func spf(e *sinks.Event) (result, domain string) {
-	if e.Results == nil || e.Results.SPF.Result == "" {
-		return string(authres.None), ""
-	}
-	return string(e.Results.SPF.Result), e.Results.SPF.Domain
 }

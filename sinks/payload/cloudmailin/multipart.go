@@ -10,8 +10,8 @@ import (
 )
 
 func encodeMultipart(ctx context.Context, e *sinks.Event, inc payload.Include) (*payload.Body, error) {
-	if !complete(e) {
-		return nil, errIncomplete
+	if err := payload.ForOne(e); err != nil {
+		return nil, err
 	}
 	links, err := inc.Store(ctx, e)
 	if err != nil {

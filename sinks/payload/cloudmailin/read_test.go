@@ -1,10 +1,6 @@
 package cloudmailin_test
 
 import (
-	"bytes"
-	"io"
-	"mime"
-	"mime/multipart"
 	"testing"
 
 	"mxhook/sinks"
@@ -22,28 +18,13 @@ func readData(t *testing.T, data []byte) (fields, files map[string]string) {
 func read(t *testing.T, e *sinks.Event) (fields, files map[string]string) {
 	t.Helper()
 	r, p := payloadtest.Request(t, cloudmailin.NewMultipart(payload.Include{HTML: true}), e)
-	_, params, err := mime.ParseMediaType(r.Body.ContentType())
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := payloadtest.Form(t, r, p)
 	fields, files = map[string]string{}, map[string]string{}
-	m := multipart.NewReader(bytes.NewReader(p), params["boundary"])
-	for {
-		part, err := m.NextRawPart()
-		if err == io.EOF {
-			return fields, files
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		content, err := io.ReadAll(part)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if part.FileName() != "" {
-			files[part.FormName()] = string(content)
-		} else {
-			fields[part.FormName()] = string(content)
-		}
+	for name := range got.Values {
+		fields[name] = got.Get(name)
 	}
+	for name, f := range got.Files {
+		files[name] = f.Content
+	}
+	return fields, files
 }

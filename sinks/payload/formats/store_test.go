@@ -5,9 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
-	"mime"
-	"mime/multipart"
 	"net/url"
 	"slices"
 	"strings"
@@ -85,13 +82,13 @@ func TestCloudMailinNamesStoredFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, p := payloadtest.Request(t, storedIn(t, "cloudmailin-multipart", &shelf{}), e)
-	fields := fieldsOf(t, r.Body.ContentType(), p)
+	fields := payloadtest.Form(t, r, p)
 	a := e.Message.Attachments[0]
 	for key, want := range map[string]string{
 		"file_name": a.Filename, "content_type": a.ContentType, "disposition": "inline", "url": shelfURL(e, "1"), "content": "",
 	} {
-		if m.Attachments[0][key] != want || fields["attachments[0]["+key+"]"] != want {
-			t.Errorf("%s: %q and %q, want %q", key, m.Attachments[0][key], fields["attachments[0]["+key+"]"], want)
+		if m.Attachments[0][key] != want || fields.Get("attachments[0]["+key+"]") != want {
+			t.Errorf("%s: %q and %q, want %q", key, m.Attachments[0][key], fields.Get("attachments[0]["+key+"]"), want)
 		}
 	}
 }
@@ -126,26 +123,5 @@ func TestMailgunWithAStoreIsTheFormOfStoreNotify(t *testing.T) {
 	_, p = payloadtest.Request(t, storedIn(t, "mailgun", &shelf{}), payloadtest.Example(t, "alternative.eml"))
 	if strings.Contains(string(p), "attachments=") {
 		t.Errorf("attachments of a message without any: %s", p)
-	}
-}
-
-// fieldsOf are those of multipart/form-data.
-func fieldsOf(t *testing.T, contentType string, p []byte) map[string]string {
-	t.Helper()
-	_, params, err := mime.ParseMediaType(contentType)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fields := map[string]string{}
-	for m := multipart.NewReader(bytes.NewReader(p), params["boundary"]); ; {
-		part, err := m.NextRawPart()
-		if err == io.EOF {
-			return fields
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, _ := io.ReadAll(part)
-		fields[part.FormName()] = string(text)
 	}
 }

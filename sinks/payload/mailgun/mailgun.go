@@ -12,8 +12,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -62,8 +60,8 @@ type fields interface {
 
 // Encode implements payload.Format.
 func (f format) Encode(ctx context.Context, e *sinks.Event) (payload.Encoded, error) {
-	if e == nil || e.Message == nil || e.Data == nil || len(e.Recipients) != 1 {
-		return nil, errors.New("mailgun: the event has no message or not one recipient")
+	if err := payload.ForOne(e); err != nil {
+		return nil, err
 	}
 	links, err := f.include.Store(ctx, e)
 	if err != nil {
@@ -170,7 +168,7 @@ func parsed(f fields, e *sinks.Event, inc payload.Include, links []string) error
 		f.file(name, filename, a.ContentType, payload.ContentSource(a))
 	}
 	if len(ids) > 0 {
-		f.add("content-id-map", jsonText(ids))
+		f.add("content-id-map", payload.JSONText(ids))
 	}
 	return nil
 }
@@ -193,9 +191,9 @@ func stored(f fields, e *sinks.Event, links []string) {
 		}
 	}
 	f.add("domain", e.Recipients[0].Path.Domain)
-	f.add("attachments", jsonText(list))
+	f.add("attachments", payload.JSONText(list))
 	if len(ids) > 0 {
-		f.add("content-id-map", jsonText(ids))
+		f.add("content-id-map", payload.JSONText(ids))
 	}
 }
 
@@ -254,11 +252,5 @@ func messageHeaders(all []payload.HeaderField) string {
 	for _, h := range all {
 		pairs = append(pairs, [2]string{payload.TitleCase(h.Name), h.Value})
 	}
-	return jsonText(pairs)
-}
-
-// jsonText is the JSON of what always has one.
-func jsonText(v any) string {
-	p, _ := json.Marshal(v)
-	return string(p)
+	return payload.JSONText(pairs)
 }

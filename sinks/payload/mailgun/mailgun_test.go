@@ -1,11 +1,8 @@
 package mailgun_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"io"
-	"mime"
-	"mime/multipart"
 	"net/url"
 	"os"
 	"slices"
@@ -22,43 +19,6 @@ import (
 const plain = "From: Ann <ann@sender.example>\r\nTo: support+42@in.example\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nMIME-Version: 1.0\r\n" +
 	"X-Mailgun-Spf: Forged\r\nX-Envelope-From: <forged@x.example>\r\nX-Two: a\r\nX-Two: b\r\n\r\nHello\r\n"
 
-type received struct {
-	url.Values
-	files map[string]string
-}
-
-func read(t *testing.T, r payload.Request, p []byte) received {
-	t.Helper()
-	kind, params, err := mime.ParseMediaType(r.Body.ContentType())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if kind == "application/x-www-form-urlencoded" {
-		v, err := url.ParseQuery(string(p))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return received{v, nil}
-	}
-	got := received{url.Values{}, map[string]string{}}
-	m := multipart.NewReader(bytes.NewReader(p), params["boundary"])
-	for {
-		part, err := m.NextRawPart()
-		if err == io.EOF {
-			return got
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		content, _ := io.ReadAll(part)
-		if part.FileName() != "" {
-			got.files[part.FormName()] = string(content)
-			continue
-		}
-		got.Add(part.FormName(), string(content))
-	}
-}
-
 func parsedForm(key string) payload.Format { return mailgun.New(payload.Include{HTML: true}, key) }
 
 // The values are those of a published test vector of Mailgun's scheme.
@@ -74,7 +34,7 @@ func TestFieldsOfAPlainMessage(t *testing.T) {
 	if r.Body.ContentType() != "application/x-www-form-urlencoded" || len(r.Header) != 0 {
 		t.Errorf("%s %v", r.Body.ContentType(), r.Header)
 	}
-	got := read(t, r, p)
+	got := payloadtest.Form(t, r, p)
 	for name, want := range map[string][]string{
 		"recipient": {"support+42@in.example"}, "sender": {"ann@sender.example"}, "from": {"Ann <ann@sender.example>"}, "subject": {"Grüße"}, "body-plain": {"Hello\n"},
 		"From": {"Ann <ann@sender.example>"}, "Mime-Version": {"1.0"}, "X-Two": {"a", "b"}, "X-Mailgun-Incoming": {"Yes"}, "X-Mailgun-Spf": {"Pass"},
@@ -109,7 +69,7 @@ func TestEachAttemptIsSignedAnewAndOnlyWithAKey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := read(t, r, payloadtest.Read(t, r.Body))
+		got := payloadtest.Form(t, r, payloadtest.Read(t, r.Body))
 		tokens[got.Get("token")] = true
 		if got.Get("timestamp") != strconv.FormatInt(at.Unix(), 10) || got.Get("signature") != mailgun.Sign("key", got.Get("timestamp"), got.Get("token")) {
 			t.Errorf("attempt %d: %s %s", i, got.Get("timestamp"), got.Get("signature"))
@@ -120,7 +80,7 @@ func TestEachAttemptIsSignedAnewAndOnlyWithAKey(t *testing.T) {
 	}
 	r, p := payloadtest.Request(t, parsedForm(""), payloadtest.Event(t, []byte(plain)))
 	for _, name := range []string{"timestamp", "token", "signature"} {
-		if v, ok := read(t, r, p).Values[name]; ok {
+		if v, ok := payloadtest.Form(t, r, p).Values[name]; ok {
 			t.Errorf("without a key: %s %v", name, v)
 		}
 	}
@@ -136,15 +96,15 @@ func TestAMessageWithFilesIsMultipart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := read(t, r, payloadtest.Read(t, r.Body))
+	got := payloadtest.Form(t, r, payloadtest.Read(t, r.Body))
 	n := len(e.Message.Attachments)
-	if got.Get("attachment-count") != strconv.Itoa(n) || len(got.files) != n || n == 0 {
-		t.Fatalf("%q, %d files of %d", got.Get("attachment-count"), len(got.files), n)
+	if got.Get("attachment-count") != strconv.Itoa(n) || len(got.Files) != n || n == 0 {
+		t.Fatalf("%q, %d files of %d", got.Get("attachment-count"), len(got.Files), n)
 	}
 	for i := range e.Message.Attachments {
 		a, name := &e.Message.Attachments[i], "attachment-"+strconv.Itoa(i+1)
 		content, _ := io.ReadAll(a.Open())
-		if got.files[name] != string(content) || a.ContentID != "" && !strings.Contains(got.Get("content-id-map"), `"\u003c`+a.ContentID+`\u003e":"`+name+`"`) &&
+		if got.Files[name].Content != string(content) || a.ContentID != "" && !strings.Contains(got.Get("content-id-map"), `"\u003c`+a.ContentID+`\u003e":"`+name+`"`) &&
 			!strings.Contains(got.Get("content-id-map"), `"<`+a.ContentID+`>":"`+name+`"`) {
 			t.Errorf("%s: another content, or %s", name, got.Get("content-id-map"))
 		}
@@ -166,13 +126,13 @@ func TestTheRawFormHasTheWholeMessage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := read(t, r, payloadtest.Read(t, r.Body))
+		got := payloadtest.Form(t, r, payloadtest.Read(t, r.Body))
 		if got.Get("body-mime") != payloadtest.RawText(t, e) || got.Get("signature") == "" || got.Get("recipient") == "" {
 			t.Errorf("%s: body-mime is not the raw copy, or fields are missing", path)
 		}
 		if p, err := parsedForm("key").Encode(t.Context(), e); err != nil {
 			t.Error(err)
-		} else if r, err := p.Request(payload.Attempt{Time: payloadtest.Now}); err != nil || len(read(t, r, payloadtest.Read(t, r.Body)).Values) < 8 {
+		} else if r, err := p.Request(payload.Attempt{Time: payloadtest.Now}); err != nil || len(payloadtest.Form(t, r, payloadtest.Read(t, r.Body)).Values) < 8 {
 			t.Errorf("%s: %v", path, err)
 		}
 	}

@@ -12,7 +12,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha1"
 	"encoding/base64"
-	"errors"
 	"io"
 	"path"
 	"strconv"
@@ -38,8 +37,8 @@ type format struct {
 
 // Encode implements payload.Format.
 func (f format) Encode(_ context.Context, e *sinks.Event) (payload.Encoded, error) {
-	if e == nil || e.Message == nil || e.Data == nil || len(e.Recipients) != 1 {
-		return nil, errors.New("mandrill: the event has no message or not one recipient")
+	if err := payload.ForOne(e); err != nil {
+		return nil, err
 	}
 	events, err := f.events(e)
 	if err != nil {
@@ -103,7 +102,7 @@ func (f format) events(e *sinks.Event) (*payload.Body, error) {
 	msg.Set("subject", m.Subject)
 	if e.Results != nil {
 		msg.Set("dkim", dkim(e))
-		msg.Set("spf", payload.Object{{Name: "result", Value: spf(e.Results.SPF.Result)}, {Name: "detail", Value: e.Results.SPF.Reason}})
+		msg.Set("spf", payload.Object{{Name: "result", Value: string(payload.SPF(e).Result)}, {Name: "detail", Value: e.Results.SPF.Reason}})
 	}
 	msg.Set("email", e.Recipients[0].Path.String())
 	msg.Set("tags", []string{})
@@ -208,11 +207,4 @@ func dkim(e *sinks.Event) payload.Object {
 		valid = valid || s.Result == authres.Pass
 	}
 	return payload.Object{{Name: "signed", Value: len(e.Results.DKIM) > 0}, {Name: "valid", Value: valid}}
-}
-
-func spf(r authres.Result) string {
-	if r == "" {
-		return string(authres.None)
-	}
-	return string(r)
 }

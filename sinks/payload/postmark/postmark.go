@@ -9,7 +9,6 @@ package postmark
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"mxhook/inbound/message"
@@ -64,8 +63,8 @@ type inboundMessage struct {
 }
 
 func encode(e *sinks.Event, inc payload.Include) (*payload.Body, error) {
-	if e == nil || e.Message == nil || e.Data == nil || len(e.Recipients) != 1 {
-		return nil, errors.New("postmark: the event has no message or not one recipient")
+	if err := payload.ForOne(e); err != nil {
+		return nil, err
 	}
 	var j payload.JSON
 	msg, rcpt := e.Message, e.Recipients[0]

@@ -8,8 +8,6 @@ package sendgrid
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -49,8 +47,8 @@ type form struct {
 }
 
 func newForm(e *sinks.Event) (*form, error) {
-	if e == nil || e.Message == nil || e.Data == nil || len(e.Recipients) == 0 {
-		return nil, errors.New("sendgrid: the event has no message or no recipient")
+	if err := payload.ForAll(e); err != nil {
+		return nil, err
 	}
 	return &form{Multipart: payload.NewMultipart(e), event: e, header: payload.Header(e)}, nil
 }
@@ -65,7 +63,7 @@ func (f *form) text(name, value string) {
 func (f *form) common() {
 	e, m := f.event, f.event.Message
 	f.Field("dkim", dkim(e))
-	f.Field("SPF", spf(e))
+	f.Field("SPF", string(payload.SPF(e).Result))
 	f.Field("sender_ip", payload.IP(e.Session.RemoteIP))
 	f.Field("envelope", envelope(e))
 	f.text("to", payload.First(f.header, "To"))
@@ -77,7 +75,7 @@ func (f *form) common() {
 }
 
 func (f *form) end() *payload.Body {
-	f.Field("charsets", text(f.charsets))
+	f.Field("charsets", payload.JSONText(f.charsets))
 	return f.Body()
 }
 
@@ -139,10 +137,10 @@ func (f *form) files(list []message.Attachment) {
 		info.Set(name, about)
 	}
 	if len(list) > 0 {
-		f.Field("attachment-info", text(info))
+		f.Field("attachment-info", payload.JSONText(info))
 	}
 	if len(ids) > 0 {
-		f.Field("content-ids", text(ids))
+		f.Field("content-ids", payload.JSONText(ids))
 	}
 	for i := range list {
 		f.File("attachment"+strconv.Itoa(i+1), filename(&list[i], i), list[i].ContentType, payload.ContentSource(&list[i]))
@@ -178,24 +176,11 @@ func dkim(e *sinks.Event) string {
 	return "{" + strings.Join(texts, ", ") + "}"
 }
 
-func spf(e *sinks.Event) string {
-	if e.Results == nil || e.Results.SPF.Result == "" {
-		return "none"
-	}
-	return string(e.Results.SPF.Result)
-}
-
 // envelope is JSON: {"to":["…"],"from":"…"}.
 func envelope(e *sinks.Event) string {
 	var to []string
 	for _, r := range e.Recipients {
 		to = append(to, r.Path.String())
 	}
-	return text(payload.Object{{Name: "to", Value: to}, {Name: "from", Value: e.Mail.ReversePath.String()}})
-}
-
-// text is the JSON of what always has one.
-func text(v any) string {
-	p, _ := json.Marshal(v)
-	return string(p)
+	return payload.JSONText(payload.Object{{Name: "to", Value: to}, {Name: "from", Value: e.Mail.ReversePath.String()}})
 }

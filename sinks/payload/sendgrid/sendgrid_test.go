@@ -1,7 +1,6 @@
 package sendgrid_test
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -11,8 +10,6 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"io"
-	"mime"
-	"mime/multipart"
 	"os"
 	"strconv"
 	"strings"
@@ -28,45 +25,6 @@ import (
 
 const plain = "From: Ann <ann@sender.example>\r\nTo: support+42@in.example\r\nCc: bob@other.example\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nX-Fold: a\r\n b\r\n\r\nHello\r\n"
 
-// received is a form as a receiver reads it.
-type received struct {
-	fields map[string]string
-	files  map[string]file
-}
-
-type file struct{ name, kind, content string }
-
-func read(t *testing.T, r payload.Request, p []byte) received {
-	t.Helper()
-	kind, params, err := mime.ParseMediaType(r.Body.ContentType())
-	if err != nil || kind != "multipart/form-data" {
-		t.Fatal(r.Body.ContentType(), err)
-	}
-	got := received{map[string]string{}, map[string]file{}}
-	m := multipart.NewReader(bytes.NewReader(p), params["boundary"])
-	for {
-		part, err := m.NextRawPart()
-		if err == io.EOF {
-			return got
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		content, err := io.ReadAll(part)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if part.FileName() != "" {
-			got.files[part.FormName()] = file{part.FileName(), part.Header.Get("Content-Type"), string(content)}
-			continue
-		}
-		if _, twice := got.fields[part.FormName()]; twice {
-			t.Errorf("%s stands twice", part.FormName())
-		}
-		got.fields[part.FormName()] = string(content)
-	}
-}
-
 func parsedFormat(t *testing.T, key string) payload.Format {
 	t.Helper()
 	f, err := sendgrid.New(payload.Include{HTML: true}, key)
@@ -76,13 +34,13 @@ func parsedFormat(t *testing.T, key string) payload.Format {
 	return f
 }
 
-func get(t *testing.T, e *sinks.Event) received {
+func get(t *testing.T, e *sinks.Event) payloadtest.Fields {
 	t.Helper()
 	r, p := payloadtest.Request(t, parsedFormat(t, ""), e)
 	if len(r.Header) != 0 {
 		t.Errorf("without a key: %v", r.Header)
 	}
-	return read(t, r, p)
+	return payloadtest.Form(t, r, p)
 }
 
 func TestFieldsOfAPlainMessage(t *testing.T) {
@@ -93,17 +51,17 @@ func TestFieldsOfAPlainMessage(t *testing.T) {
 		"envelope": `{"to":["support+42@in.example","b@in.example"],"from":"ann@sender.example"}`,
 		"charsets": `{"to":"UTF-8","cc":"UTF-8","from":"UTF-8","subject":"UTF-8","text":"UTF-8"}`,
 	} {
-		if got.fields[name] != want {
-			t.Errorf("%s: %q, want %q", name, got.fields[name], want)
+		if got.Get(name) != want {
+			t.Errorf("%s: %q, want %q", name, got.Get(name), want)
 		}
 	}
-	headers := got.fields["headers"]
+	headers := got.Get("headers")
 	if !strings.HasSuffix(headers, "\nX-Fold: a b\n") || !strings.HasPrefix(headers, "Return-Path: <ann@sender.example>\n") || strings.Contains(headers, "\r") {
 		t.Errorf("%q", headers)
 	}
 	for _, name := range []string{"html", "attachment-info", "content-ids", "spam_score", "email"} {
-		if v, ok := got.fields[name]; ok {
-			t.Errorf("%s: %q", name, v)
+		if got.Has(name) {
+			t.Errorf("%s: %q", name, got.Get(name))
 		}
 	}
 }
@@ -115,7 +73,7 @@ func TestSignaturesAreToldInItsNotation(t *testing.T) {
 		"{@a : pass, @b : fail}": {{Domain: "a", Result: authres.Pass}, {Domain: "b", Result: authres.TempError}},
 	} {
 		e.Results.DKIM = list
-		if got := get(t, e).fields["dkim"]; got != want {
+		if got := get(t, e).Get("dkim"); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
@@ -125,20 +83,20 @@ func TestFilesAndWhatTellsOfThem(t *testing.T) {
 	e := payloadtest.Example(t, "inline-image.eml")
 	got := get(t, e)
 	n := len(e.Message.Attachments)
-	if n == 0 || got.fields["attachments"] != strconv.Itoa(n) || len(got.files) != n {
-		t.Fatalf("%q, %d files of %d", got.fields["attachments"], len(got.files), n)
+	if n == 0 || got.Get("attachments") != strconv.Itoa(n) || len(got.Files) != n {
+		t.Fatalf("%q, %d files of %d", got.Get("attachments"), len(got.Files), n)
 	}
 	for i := range e.Message.Attachments {
 		a, name := &e.Message.Attachments[i], "attachment"+strconv.Itoa(i+1)
 		content, _ := io.ReadAll(a.Open())
-		if f := got.files[name]; f.content != string(content) || f.kind != a.ContentType || f.name != a.Filename {
-			t.Errorf("%s: %q %q", name, f.name, f.kind)
+		if f := got.Files[name]; f.Content != string(content) || f.Type != a.ContentType || f.Name != a.Filename {
+			t.Errorf("%s: %q %q", name, f.Name, f.Type)
 		}
-		if a.ContentID != "" && !strings.Contains(got.fields["content-ids"], `"`+a.ContentID+`":"`+name+`"`) {
-			t.Errorf("content-ids %s", got.fields["content-ids"])
+		if a.ContentID != "" && !strings.Contains(got.Get("content-ids"), `"`+a.ContentID+`":"`+name+`"`) {
+			t.Errorf("content-ids %s", got.Get("content-ids"))
 		}
-		if !strings.Contains(got.fields["attachment-info"], `"`+name+`":{"filename":"`+a.Filename+`","name":"`+a.Filename+`","type":"`+a.ContentType+`"`) {
-			t.Errorf("attachment-info %s", got.fields["attachment-info"])
+		if !strings.Contains(got.Get("attachment-info"), `"`+name+`":{"filename":"`+a.Filename+`","name":"`+a.Filename+`","type":"`+a.ContentType+`"`) {
+			t.Errorf("attachment-info %s", got.Get("attachment-info"))
 		}
 	}
 }
@@ -155,12 +113,12 @@ func TestTheRawFormHasTheWholeMessage(t *testing.T) {
 		}
 		e := payloadtest.Event(t, data)
 		r, p := payloadtest.Request(t, f, e)
-		got := read(t, r, p)
-		if got.fields["email"] != payloadtest.RawText(t, e) {
+		got := payloadtest.Form(t, r, p)
+		if got.Get("email") != payloadtest.RawText(t, e) {
 			t.Errorf("%s: email is not the raw copy", path)
 		}
-		if _, ok := got.fields["attachments"]; ok || got.fields["envelope"] == "" {
-			t.Errorf("%s: %v", path, got.fields["attachments"])
+		if got.Has("attachments") || got.Get("envelope") == "" {
+			t.Errorf("%s: %v", path, got.Get("attachments"))
 		}
 		get(t, e) // the parsed form can be read too
 	}

@@ -82,6 +82,10 @@ func TestExamplePayloadsAreWhatWeWrite(t *testing.T) {
 	validate(t, strictSchema(t), "example", whole)
 	golden(t, "mxhook.json", indent(t, whole))
 	golden(t, "mxhook-metadata-raw.json", indent(t, readAll(t, native1(t, e, Include{Attachments: "metadata", Raw: "inline", HTML: true}))))
+	store := &memory{}
+	stored := readAll(t, native1(t, e, Include{Attachments: Stored, AttachmentStore: store, Raw: Stored, RawStore: store, HTML: true}))
+	validate(t, strictSchema(t), "stored", stored)
+	golden(t, "mxhook-stored.json", indent(t, stored))
 	golden(t, "raw.eml", readAll(t, raw))
 }
 

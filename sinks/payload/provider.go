@@ -134,6 +134,19 @@ func JSONText(v any) string {
 	return string(p)
 }
 
+// ContentIDs is an object from the content ids of attachments, within before and after, to
+// what at says of each. Of two with one id the first counts.
+func ContentIDs(list []message.Attachment, before, after string, at func(i int) string) Object {
+	o, seen := Object{}, map[string]bool{}
+	for i := range list {
+		if id := list[i].ContentID; id != "" && !seen[id] {
+			seen[id] = true
+			o = append(o, Member{before + id + after, at(i)})
+		}
+	}
+	return o
+}
+
 // UUID is an identifier of e in the form of RFC 9562 (version 8), for receivers whose
 // provider gives such ones: the same for the same event id.
 func UUID(e *sinks.Event) string {

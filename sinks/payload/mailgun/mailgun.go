@@ -146,6 +146,9 @@ func parsed(f fields, e *sinks.Event, inc payload.Include, links []string) error
 	}
 	if m.HTML != "" && inc.HTML {
 		f.add("body-html", m.HTML)
+		if m.Reply.Quoted == "" && m.Reply.Signature == "" {
+			f.add("stripped-html", m.HTML) // nothing is to be taken out of it
+		}
 	}
 	if inc.Attachments == "metadata" || len(m.Attachments) == 0 {
 		return nil
@@ -155,19 +158,16 @@ func parsed(f fields, e *sinks.Event, inc payload.Include, links []string) error
 		return nil
 	}
 	f.add("attachment-count", strconv.Itoa(len(m.Attachments)))
-	ids := payload.Object{}
+	called := func(i int) string { return "attachment-" + strconv.Itoa(i+1) }
 	for i := range m.Attachments {
-		a, name := &m.Attachments[i], "attachment-"+strconv.Itoa(i+1)
-		if id := "<" + a.ContentID + ">"; a.ContentID != "" && ids.Get(id) == nil {
-			ids.Set(id, name)
-		}
+		a, name := &m.Attachments[i], called(i)
 		filename := a.Filename
 		if filename == "" {
 			filename = name
 		}
 		f.file(name, filename, a.ContentType, payload.ContentSource(a))
 	}
-	if len(ids) > 0 {
+	if ids := payload.ContentIDs(m.Attachments, "<", ">", called); len(ids) > 0 {
 		f.add("content-id-map", payload.JSONText(ids))
 	}
 	return nil
@@ -182,17 +182,14 @@ func stored(f fields, e *sinks.Event, links []string) {
 		Name        string `json:"name"`
 		Size        int64  `json:"size"`
 	}
-	list, ids := []attachment{}, payload.Object{}
+	list := []attachment{}
 	for i := range e.Message.Attachments {
 		a := &e.Message.Attachments[i]
 		list = append(list, attachment{links[i], a.ContentType, a.Filename, a.Size})
-		if id := "<" + a.ContentID + ">"; a.ContentID != "" && ids.Get(id) == nil {
-			ids.Set(id, links[i])
-		}
 	}
 	f.add("domain", e.Recipients[0].Path.Domain)
 	f.add("attachments", payload.JSONText(list))
-	if len(ids) > 0 {
+	if ids := payload.ContentIDs(e.Message.Attachments, "<", ">", func(i int) string { return links[i] }); len(ids) > 0 {
 		f.add("content-id-map", payload.JSONText(ids))
 	}
 }

@@ -9,6 +9,7 @@ package sendgrid
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -98,11 +99,7 @@ func parsed(e *sinks.Event, inc payload.Include) (*payload.Body, error) {
 	if err != nil {
 		return nil, err
 	}
-	var b strings.Builder
-	for _, h := range f.header {
-		b.WriteString(h.Name + ": " + h.Raw + "\n")
-	}
-	f.Field("headers", strings.ToValidUTF8(b.String(), "\uFFFD"))
+	f.Field("headers", headerText(f.header))
 	f.common()
 	if e.Message.Text != "" {
 		f.text("text", e.Message.Text)
@@ -118,28 +115,41 @@ func parsed(e *sinks.Event, inc payload.Include) (*payload.Body, error) {
 	return f.end(), nil
 }
 
+// headerText is the header section as SendGrid writes it today: the names sorted and in
+// title case, repeats in their order, folds taken out. One of its users saw so in 2025.
+func headerText(list []payload.HeaderField) string {
+	type field struct{ name, body string }
+	sorted := make([]field, len(list))
+	for i, h := range list {
+		sorted[i] = field{payload.TitleCase(h.Name), h.Raw}
+	}
+	slices.SortStableFunc(sorted, func(a, b field) int { return strings.Compare(a.name, b.name) })
+	var b strings.Builder
+	for _, f := range sorted {
+		b.WriteString(f.name + ": " + f.body + "\n")
+	}
+	return strings.ToValidUTF8(b.String(), "\uFFFD")
+}
+
 // files adds the attachments and what tells of them.
 func (f *form) files(list []message.Attachment) {
 	f.Field("attachments", strconv.Itoa(len(list)))
-	info, ids := payload.Object{}, payload.Object{}
+	info := payload.Object{}
 	for i := range list {
 		a, name := &list[i], "attachment"+strconv.Itoa(i+1)
 		about := payload.Object{{Name: "filename", Value: filename(a, i)}, {Name: "name", Value: filename(a, i)}, {Name: "type", Value: a.ContentType}}
+		if a.ContentID != "" {
+			about.Set("content-id", a.ContentID)
+		}
 		if a.Charset != "" {
 			about.Set("charset", a.Charset)
 		}
-		if a.ContentID != "" {
-			about.Set("content-id", a.ContentID)
-			if ids.Get(a.ContentID) == nil {
-				ids.Set(a.ContentID, name)
-			}
-		}
-		info.Set(name, about)
+		info = append(info, payload.Member{Name: name, Value: about})
 	}
 	if len(list) > 0 {
 		f.Field("attachment-info", payload.JSONText(info))
 	}
-	if len(ids) > 0 {
+	if ids := payload.ContentIDs(list, "", "", func(i int) string { return "attachment" + strconv.Itoa(i+1) }); len(ids) > 0 {
 		f.Field("content-ids", payload.JSONText(ids))
 	}
 	for i := range list {

@@ -133,3 +133,11 @@ func (c *Client) judge(ctx context.Context, t *try, err error) result {
 	return result{err: cause.Condition.Wrap(c.Op(), errors.New(words)), detail: words, retry: cause.Retry, after: -1,
 		health: cause.Health, stale: tracer.Kept() && f.Broken()}
 }
+
+// Check makes one attempt that is no event's and is told to nobody, until ctx ends. The
+// error wraps a Condition.
+func (c *Client) Check(ctx context.Context, send func(ctx context.Context, sdk *aws.Config) error) error {
+	t := &try{begin: time.Now()}
+	r := c.made(context.WithValue(ctx, tryKey{}, t), ctx, t, send)
+	return r.err
+}

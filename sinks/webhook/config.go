@@ -56,6 +56,7 @@ type Config struct {
 	Resolver *net.Resolver
 	Log      *slog.Logger // nil: silent
 	Observer sinks.Observer
+	Dated    bool // the Format's stores are sinks.Dated
 }
 
 // maxAnswer is how many octets of an answer's body are read.
@@ -185,6 +186,9 @@ func (s *Sink) Name() string { return s.config.Name }
 
 // FanOut says how many recipients an event may carry.
 func (s *Sink) FanOut() sinks.FanOut { return s.config.FanOut }
+
+// Dated tells whether what the payload names has the date in its place.
+func (s *Sink) Dated() bool { return s.config.Dated }
 
 // Captures returns the names of the captures that the URL needs, in the order of
 // their first use.

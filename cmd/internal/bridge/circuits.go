@@ -28,10 +28,10 @@ func (b *Bridge) circuitChanged(sink string, s circuit.State) {
 func (b *Bridge) configureCircuits(c *config.Config) {
 	var names []string
 	for _, s := range c.Sinks {
-		if s.Webhook != nil {
+		if c, ok := s.Breaker(); ok {
 			names = append(names, s.Name)
 			b.metrics.AddCircuit(s.Name)
-			b.circuits.Configure(s.Name, circuit.Config{Failures: s.Webhook.Circuit.Failures, Open: s.Webhook.Circuit.Open})
+			b.circuits.Configure(s.Name, circuit.Config{Failures: c.Failures, Open: c.Open})
 		}
 	}
 	b.circuits.Keep(names)

@@ -11,6 +11,7 @@ import (
 	"mxhook/sinks/dir"
 	"mxhook/sinks/payload"
 	"mxhook/sinks/payload/formats"
+	"mxhook/sinks/s3"
 )
 
 // Preview returns the format of what a sink of the configuration is sent. Nothing is
@@ -27,7 +28,11 @@ func Preview(c *config.Config, sink string) (formats.Kind, payload.Format, error
 	kind, _ := formats.Find(s.Webhook.Format)
 	f, err := formatOf(s.Webhook, func(name string) (payload.Store, bool) {
 		store, ok := sinkOf(c, name)
-		if !ok || store.Dir == nil {
+		switch {
+		case ok && store.S3 != nil:
+			s, err := s3.New(s3Config(name, store.S3))
+			return addressed{s}, err == nil
+		case !ok || store.Dir == nil:
 			return nil, false
 		}
 		d, err := dir.New(dir.Config{Name: name, Path: store.Dir.Path, URL: store.Dir.URL})
@@ -53,7 +58,7 @@ func (u unstored) Store(_ context.Context, e *sinks.Event, c payload.Content) (s
 }
 
 // events are the recipients of each event that a group makes: for the sink that is
-// looked at, none where the route doesn't lead to it, and one each where it wants that.
+// looked at, none where the route doesn't lead to it, and one each where it wants that, or those of one domain.
 func (in *Inspection) events(c *config.Config, rule *routing.Rule, all []sinks.Recipient) [][]sinks.Recipient {
 	if in.Sink == "" {
 		return [][]sinks.Recipient{all}
@@ -61,12 +66,23 @@ func (in *Inspection) events(c *config.Config, rule *routing.Rule, all []sinks.R
 	if !slices.Contains(rule.Deliver, in.Sink) && !slices.Contains(rule.Optional, in.Sink) {
 		return nil
 	}
-	if s, _ := sinkOf(c, in.Sink); s.Webhook == nil || s.Webhook.FanOut != string(sinks.FanOutRecipient) {
-		return [][]sinks.Recipient{all}
+	fanOut := sinks.FanOutMessage
+	switch s, _ := sinkOf(c, in.Sink); {
+	case s.Webhook != nil:
+		fanOut = sinks.FanOut(s.Webhook.FanOut)
+	case s.S3 != nil && s.S3.OneDomain:
+		fanOut = sinks.FanOutDomain
 	}
 	var each [][]sinks.Recipient
-	for i := range all {
-		each = append(each, all[i:i+1])
+	index := map[string]int{}
+	for _, r := range all {
+		common := fanOut.Group(r)
+		i, ok := index[common]
+		if !ok {
+			i, index[common] = len(each), len(each)
+			each = append(each, nil)
+		}
+		each[i] = append(each[i], r)
 	}
 	return each
 }

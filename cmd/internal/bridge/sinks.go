@@ -37,6 +37,8 @@ func (b *Bridge) buildSink(c config.Sink, stores map[string]sinks.Sink) (sinks.S
 	switch c.Type {
 	case "webhook":
 		return b.buildWebhook(c.Name, c.Webhook, stores)
+	case "s3":
+		return b.buildS3(c.Name, c.S3)
 	case "dir":
 		return dir.New(dir.Config{
 			Name: c.Name, Path: c.Dir.Path, URL: c.Dir.URL, Log: b.log, Observer: b.observer(),
@@ -58,8 +60,7 @@ func (b *Bridge) buildWebhook(name string, c *config.Webhook, stores map[string]
 	}
 	kind, _ := formats.Find(c.Format)
 	format, err := formatOf(c, func(name string) (payload.Store, bool) {
-		s, ok := stores[name].(payload.Store)
-		return s, ok
+		return storeOf(stores[name])
 	})
 	if err != nil {
 		return nil, fmt.Errorf("sink %q: %w", name, err)
@@ -82,6 +83,11 @@ func (b *Bridge) buildWebhook(name string, c *config.Webhook, stores map[string]
 			return nil, fmt.Errorf("sink %q: secret: %w", name, err)
 		}
 		wc.Secrets = append(wc.Secrets, key)
+	}
+	for _, value := range []string{c.Include.Attachments, c.Include.Raw} {
+		if store, ok := config.StoreIn(value); ok && sinks.WantsDate(stores[store]) {
+			wc.Dated = true
+		}
 	}
 	s, err := webhook.New(wc)
 	if err != nil {

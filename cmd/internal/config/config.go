@@ -123,9 +123,21 @@ type Spool struct {
 // Sink is one that takes events. Exactly one of the pointers is set, as Type says.
 type Sink struct {
 	Name    string
-	Type    string // "webhook" or "dir"
+	Type    string // "webhook", "s3" or "dir"
 	Webhook *Webhook
+	S3      *S3
 	Dir     *Dir
+}
+
+// Breaker says when the sink is left alone; false for one that always gets its mail.
+func (s Sink) Breaker() (Circuit, bool) {
+	switch {
+	case s.Webhook != nil:
+		return s.Webhook.Circuit, true
+	case s.S3 != nil:
+		return s.S3.Circuit, true
+	}
+	return Circuit{}, false
 }
 
 // Source is a queue whose events are delivered.

@@ -142,7 +142,7 @@ var keys = []key{
 	{section: "webhook", name: "proxy", kind: kindText, only: []string{""}, text: "an HTTP proxy; the environment's are not used"},
 	{section: "webhook", name: "tls", kind: kindMapping},
 
-	{section: "webhook.include", name: "attachments", kind: kindText, byDefault: "inline", text: "`inline`, `metadata`, or `store:SINK`: kept by the dir sink of that name, with a url in the payload"},
+	{section: "webhook.include", name: "attachments", kind: kindText, byDefault: "inline", text: "`inline`, `metadata`, or `store:SINK`: kept by the dir or s3 sink of that name, with a url in the payload"},
 	{section: "webhook.include", name: "raw", kind: kindText, byDefault: "none", text: "`none`, `inline` or `store:SINK`"},
 	{section: "webhook.include", name: "html", kind: kindBool, byDefault: "true"},
 
@@ -154,15 +154,33 @@ var keys = []key{
 	{section: "webhook.tls", name: "key_file", kind: kindText, text: "PEM"},
 
 	{section: "s3", name: "type", kind: kindEnum, values: sinkTypes, only: availableSinks, text: "s3"},
-	{section: "s3", name: "bucket", kind: kindText},
-	{section: "s3", name: "prefix", kind: kindText},
-	{section: "s3", name: "content", kind: kindEnums, values: []string{"raw", "json", "attachments"}},
-	{section: "s3", name: "region", kind: kindText},
-	{section: "s3", name: "endpoint", kind: kindText},
-	{section: "s3", name: "path_style", kind: kindBool, byDefault: "false"},
-	{section: "s3", name: "storage_class", kind: kindText},
-	{section: "s3", name: "server_side_encryption", kind: kindText},
-	{section: "s3", name: "kms_key_id", kind: kindText},
+	{section: "s3", name: "bucket", kind: kindText, text: "needed; what is kept there and how, see sinks/s3/README.md"},
+	{section: "s3", name: "prefix", kind: kindText, text: "begins each key; {route} {year} {month} {day} {domain}, the date being that of the first try; one event a domain with {domain}"},
+	{section: "s3", name: "content", kind: kindEnums, values: []string{"raw", "json", "attachments"}, byDefault: "[raw, json]", text: "PREFIX + id + .eml, .json, /N"},
+	{section: "s3", name: "region", kind: kindText, text: "default: AWS_REGION or the shared files"},
+	{section: "s3", name: "endpoint", kind: kindText, text: "of another server than AWS's: https://HOST[:PORT]"},
+	{section: "s3", name: "path_style", kind: kindBool, byDefault: "false", text: "the bucket in the path, not in the host: most other servers want it"},
+	{section: "s3", name: "overwrite", kind: kindBool, byDefault: "false", text: "for servers without If-None-Match: a resend writes again"},
+	{section: "s3", name: "storage_class", kind: kindText, text: "such as STANDARD_IA; default the bucket's"},
+	{section: "s3", name: "server_side_encryption", kind: kindText, text: "AES256, aws:kms or aws:kms:dsse; default the bucket's"},
+	{section: "s3", name: "kms_key_id", kind: kindText, text: "with aws:kms; default AWS's own key"},
+	{section: "s3", name: "tags", kind: kindNames, text: "of each object, by name; {route} in a value is the route's name; needs s3:PutObjectTagging"},
+	{section: "s3", name: "url_expiry", kind: kindDuration, byDefault: "168h", min: second, max: 168 * hour, text: "of the URLs of what other sinks store here; shorter where the credentials end before"},
+	{section: "s3", name: "access_key_id", kind: kindText, text: "default: the SDK's chain (environment, shared files, web identity, container, instance role)"},
+	{section: "s3", name: "secret_access_key", kind: kindText, secret: true, text: "goes with access_key_id"},
+	{section: "s3", name: "session_token", kind: kindText, secret: true, text: "of temporary keys"},
+	{section: "s3", name: "timeout", kind: kindDuration, byDefault: "25s", min: int64(10 * time.Millisecond), max: 600 * second, text: "one attempt, with all objects of an event"},
+	{section: "s3", name: "attempts", kind: kindNumber, byDefault: "3", min: 1, max: 100, text: "inside the budget; the SDK's own retries are off"},
+	{section: "s3", name: "concurrency", kind: kindNumber, byDefault: "64", min: 1, max: 100_000, text: "events at once"},
+	{section: "s3", name: "circuit", kind: kindMapping, text: "keeps mail away while the bucket takes none, see sinks/README.md"},
+	{section: "s3", name: "tls", kind: kindMapping},
+
+	{section: "s3.circuit", name: "failures", kind: kindNumber, byDefault: "5", max: 10_000, text: "as a webhook's"},
+	{section: "s3.circuit", name: "open", kind: kindDuration, byDefault: "5s", min: int64(10 * time.Millisecond), max: hour, text: "as a webhook's"},
+
+	{section: "s3.tls", name: "ca_file", kind: kindText, text: "PEM; in place of the system's authorities"},
+	{section: "s3.tls", name: "cert_file", kind: kindText, text: "PEM; our own certificate"},
+	{section: "s3.tls", name: "key_file", kind: kindText, text: "PEM"},
 
 	{section: "sqs", name: "type", kind: kindEnum, values: sinkTypes, only: availableSinks, text: "sqs"},
 	{section: "sqs", name: "queue_url", kind: kindText},
@@ -225,7 +243,7 @@ func classes() (list []string) {
 
 var (
 	sinkTypes      = []string{"webhook", "s3", "sqs", "dir"}
-	availableSinks = []string{"webhook", "dir"}
+	availableSinks = []string{"webhook", "s3", "dir"}
 )
 
 // find returns the row of a key. Where NAME_file stands for a secret, it is a text.

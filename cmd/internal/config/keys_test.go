@@ -71,10 +71,10 @@ func TestEveryKeyIsInTheTestdata(t *testing.T) {
 	for _, k := range keys {
 		text := &good
 		switch {
-		case k.name == "spool", k.section == "s3", k.section == "sqs", strings.Contains(k.section, "."), k.only != nil && len(k.only) == 0:
+		case k.name == "spool", k.section == "sqs", strings.Contains(k.section, "."), k.only != nil && len(k.only) == 0:
 			text = &all
 		}
-		later := k.section == "s3" || k.section == "sqs"
+		later := k.section == "sqs"
 		if !later && !strings.Contains(text.String(), k.name+":") {
 			t.Errorf("no file has %s.%s", k.section, k.name)
 		}
@@ -169,7 +169,7 @@ func code(s string) string {
 }
 
 func availability(k key) string {
-	later := k.section == "s3" || k.section == "sqs"
+	later := k.section == "sqs"
 	switch {
 	case later, k.only != nil && len(k.only) == 0:
 		return "no"

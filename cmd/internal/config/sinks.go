@@ -50,6 +50,7 @@ func (d *decoder) sinks(top *section, delivery Delivery) *sinkSet {
 		set.list = append(set.list, sink)
 	}
 	d.checkStores(set)
+	d.checkDates(set, delivery)
 	return set
 }
 
@@ -99,6 +100,8 @@ func (d *decoder) sink(p pair, delivery Delivery, top *section) (Sink, bool) {
 	switch kind {
 	case "webhook":
 		sink.Webhook = d.webhook(s, delivery, top)
+	case "s3":
+		sink.S3 = d.s3(s)
 	case "dir":
 		if !s.has("path") {
 			d.fault(p.place, "%s: path is missing; add path: ./mail", what)

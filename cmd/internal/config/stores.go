@@ -9,7 +9,7 @@ import (
 )
 
 // storeTypes are the types of sinks that others can store in.
-var storeTypes = []string{"dir"}
+var storeTypes = []string{"dir", "s3"}
 
 // storeUse is a place that names a sink to store in.
 type storeUse struct {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
@@ -48,5 +47,9 @@ func (b Bucket) Get(ctx context.Context, bucket, key string) (io.ReadCloser, int
 			return nil, 0, errors.New("the message is encrypted by SES itself; take the KMS key out of the rule's S3 action and encrypt the bucket instead")
 		}
 	}
-	return out.Body, aws.ToInt64(out.ContentLength), nil
+	if out.ContentLength == nil {
+		out.Body.Close()
+		return nil, 0, errors.New("S3 does not say how large the message is")
+	}
+	return out.Body, *out.ContentLength, nil
 }

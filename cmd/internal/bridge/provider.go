@@ -57,3 +57,7 @@ func receivedAt(m inbound.Mail) time.Time {
 	}
 	return time.Now().UTC()
 }
+
+// Store returns what holds messages' bytes, for those who bring messages without a
+// listener.
+func (b *Bridge) Store() *inbound.Store { return b.store }

@@ -49,6 +49,10 @@ func newFlags(t *terminal, name string) *flags {
 }
 
 func (f *flags) usage() {
+	if f.t.describe != nil {
+		f.t.describe(f.FlagSet)
+		return
+	}
 	for _, c := range commands() {
 		if c.name == f.Name() {
 			fmt.Fprintf(f.t.stderr, "Usage: mxhook %s [flags] %s\n\n%s\n", c.name, c.argument, c.summary)

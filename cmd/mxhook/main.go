@@ -18,40 +18,6 @@ const (
 	exitUsage   = 2 // wrong usage
 )
 
-// terminal is what a command may use of the process, so that tests can run one in
-// their own.
-type terminal struct {
-	stdin  io.Reader
-	stdout io.Writer
-	stderr io.Writer
-	getenv func(string) (string, bool)
-}
-
-// command is one row of `mxhook help`.
-type command struct {
-	name     string
-	argument string // what follows the name in the usage line
-	summary  string
-	run      func(ctx context.Context, t *terminal, args []string) int
-}
-
-// commands returns all commands in the order of the help text.
-func commands() []command {
-	return []command{
-		{"demo", "", "run the whole bridge once on loopback and show what it does", runDemo},
-		{"serve", "", "run the bridge", runServe},
-		{"check", "", "validate a configuration", runCheck},
-		{"explain", "RCPT…", "tell which route each recipient takes and why", runExplain},
-		{"inspect", "FILE.eml", "print what a sink would be sent for a message", runInspect},
-		{"send", "FILE.eml", "send a message over SMTP", runSend},
-		{"replay", "[ID… | FILE.eml]", "list, show, put back and drop the events of the spool; deliver a stored message", runReplay},
-		{"doctor", "", "check DNS, certificates, listeners, sinks and state, and say how to mend what is wrong", runDoctor},
-		{"schema", "", "print the JSON Schema of the payload", runSchema},
-		{"hash-password", "", "read a password, print the hash for a listener's users", runHashPassword},
-		{"version", "", "print version, commit and Go version", runVersion},
-	}
-}
-
 func main() {
 	// net/http tells the standard log what a server said unasked, octet by octet. What
 	// is worth knowing of it is in our own log, in our own words.

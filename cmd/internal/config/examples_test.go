@@ -10,7 +10,7 @@ import (
 // exampleEnv are the variables of the shipped configurations.
 func exampleEnv(cert, key string) map[string]string {
 	return map[string]string{
-		"MXHOOK_SECRET": secretA, "MXHOOK_OLD_SECRET": secretB, "APP_TOKEN": "token", "MXHOOK_CERT_FILE": cert, "MXHOOK_KEY_FILE": key,
+		"CERT_FILE": cert, "KEY_FILE": key, "MXHOOK_SECRET": secretA, "MXHOOK_OLD_SECRET": secretB, "APP_TOKEN": "token", "MXHOOK_CERT_FILE": cert, "MXHOOK_KEY_FILE": key,
 		"MXHOOK_SCANNER_HASH": "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
 	}
 }
@@ -22,6 +22,7 @@ func TestExamples(t *testing.T) {
 	if err != nil || len(files) < 5 {
 		t.Fatal("examples are missing", files, err)
 	}
+	files = append(files, "../../../examples/deploy/systemd/mxhook.yaml", "../../../examples/uses/comments.yaml", "../../../examples/uses/tickets.yaml")
 	cert, key := writeCertificate(t)
 	env := exampleEnv(cert, key)
 	for _, file := range files {

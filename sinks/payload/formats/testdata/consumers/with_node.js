@@ -8,6 +8,7 @@ const { EventWebhook, EventWebhookHeader } = require("@sendgrid/eventwebhook");
 const Parse = require("@sendgrid/inbound-mail-parser");
 const { HTTP } = require("cloudevents");
 const express = require("express");
+const { simpleParser } = require("mailparser");
 const multer = require("multer");
 
 const app = express();
@@ -90,6 +91,32 @@ app.post("/cloudmailin", async (req, res) => {
     subject: mail.headers.subject, text: mail.plain, html: mail.html, stripped: mail.reply_plain, message_id: mail.headers.message_id,
     envelope_from: mail.envelope.from, envelope_to: mail.envelope.recipients.join(" "), spf: mail.envelope.spf.result,
     files: files.map((f) => ({ filename: f.name, content_type: f.type, content_id: f.id || "", sha256: sha256(f.content), size: f.content.length })),
+  });
+});
+
+// whole finds the message in each of the formats that carry it.
+const whole = async (req) => {
+  if (req.is("message/rfc822")) return req.body;
+  if (req.is("json")) {
+    const mail = JSON.parse(req.body);
+    if (mail.RawEmail) return mail.RawEmail;
+    return mail.receipt.action.encoding === "BASE64" ? Buffer.from(mail.content, "base64") : mail.content;
+  }
+  const fields = req.is("multipart/*") ? (await form(multer.memoryStorage(), req)).body : Object.fromEntries(new URLSearchParams(req.body.toString()));
+  if (fields.mandrill_events) return JSON.parse(fields.mandrill_events)[0].msg.raw_msg;
+  return fields.email || fields["body-mime"];
+};
+
+// mailparser reads the message itself, as apps do that take it whole.
+app.post("/whole", async (req, res) => {
+  const mail = await simpleParser(await whole(req), { skipHtmlToText: true, skipTextToHtml: true, skipImageLinks: true, keepCidLinks: true });
+  const mailboxes = (field) => (field ? field.value.map((a) => ({ name: a.name, address: a.address })) : null);
+  say(res, {
+    subject: mail.subject, from: mailboxes(mail.from), to: mailboxes(mail.to), text: mail.text || "", html: mail.html || "", message_id: mail.messageId,
+    envelope_to: mail.headers.get("x-original-to"),
+    files: mail.attachments.map((a) => ({
+      filename: a.filename || "", content_type: a.contentType, content_id: (a.contentId || "").replace(/[<>]/g, ""), sha256: sha256(a.content), size: a.content.length,
+    })),
   });
 });
 

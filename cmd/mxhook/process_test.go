@@ -51,6 +51,15 @@ type process struct {
 func startProcess(t *testing.T, config string, env ...string) *process {
 	t.Helper()
 	begin := time.Now()
+	p := startMember(t, config, env...)
+	p.smtp = p.await(t, "listening")["address"].(string)
+	p.began = time.Since(begin)
+	return p
+}
+
+// startMember runs serve with a configuration, and doesn't wait until it listens.
+func startMember(t *testing.T, config string, env ...string) *process {
+	t.Helper()
 	cmd := exec.Command(os.Args[0], "serve", "--config", config)
 	cmd.Env = append(append(os.Environ(), asProgram+"=1"), env...)
 	stderr, err := cmd.StderrPipe()
@@ -69,8 +78,6 @@ func startProcess(t *testing.T, config string, env ...string) *process {
 		p.exit <- cmd.Wait()
 	}()
 	t.Cleanup(func() { cmd.Process.Kill() })
-	p.smtp = p.await(t, "listening")["address"].(string)
-	p.began = time.Since(begin)
 	return p
 }
 

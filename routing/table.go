@@ -81,6 +81,11 @@ type Match struct {
 // A rule with AnyDomain adds none. The slice is the caller's.
 func (t *Table) Domains() []string { return append([]string(nil), t.order...) }
 
+// Conditions returns the conditions of the i-th rule in words, "" without any.
+func (t *Table) Conditions(i int) string {
+	return Match{conditions: t.rules[i].conditions}.Conditions()
+}
+
 // Recipient decides who may take a recipient. The first rule that matches wins; rules
 // with Continue are added and the search goes on, and so it does behind a rule with
 // conditions, since they may not hold. A rule with Reject refuses here if it comes first

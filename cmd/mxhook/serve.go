@@ -167,7 +167,7 @@ Send a first one:
 
 `, smtp, where, recipient)
 	if a := b.AdminAddr(); a != nil {
-		fmt.Fprintf(s.t.stdout, "Health and metrics: http://%[1]s/healthz http://%[1]s/metrics\n\n", a)
+		fmt.Fprintf(s.t.stdout, "The page: http://%[1]s/\nHealth and metrics: http://%[1]s/healthz http://%[1]s/metrics\n\n", a)
 	}
 }
 

@@ -5,11 +5,11 @@ import "time"
 // Status is what can be told of a circuit.
 type Status struct {
 	State    State
-	Since    time.Time     // when it left Closed or came back; zero: it was always closed
-	Reason   string        // of the last change, in words; "" before the first
-	Failures int           // unreachable attempts in a row
-	Failed   int           // messages that failed within the window, of Window
-	Left     time.Duration // how long the sink is still to be left alone
+	Since    time.Time // when it left Closed or came back; zero: it was always closed
+	Reason   string    // of the last change, in words; "" before the first
+	Failures int       // unreachable attempts in a row
+	Failed   int       // messages that failed within the window, of Window
+	Until    time.Time // when an open one lets a probe through
 	Config   Config
 }
 
@@ -26,9 +26,12 @@ func (s *Set) Status(sink string) (Status, bool) {
 		return Status{}, false
 	}
 	now := time.Now()
-	st := Status{State: c.state, Since: c.at, Reason: c.reason, Failures: c.row.count, Left: max(c.left(now), 0), Config: c.config}
+	st := Status{State: c.state, Since: c.at, Reason: c.reason, Failures: c.row.count, Config: c.config}
 	if c.state != Closed {
 		st.Since = c.down
+	}
+	if c.state == Open {
+		st.Until = c.at.Add(c.config.Open)
 	}
 	for _, f := range c.window.failed {
 		if now.Sub(f.at) <= windowTime {

@@ -1,35 +1,48 @@
-// Package admin is the address for those who run the bridge: /healthz, /readyz and
-// /metrics. It is apart from the mail listeners and tells nothing of any message.
+// Package admin is the address for those who run the bridge: the page, /metrics, /healthz
+// and /readyz. It is apart from the mail listeners.
 //
-// /metrics needs the token when the address is not a loopback one; /healthz and
-// /readyz never do, since probes have none. A request whose Host is a name that
-// somebody else may point here (DNS rebinding) is refused.
+// The page and /metrics need the token when the address is not a loopback one (token.go);
+// /healthz and /readyz never do, since probes have none. On loopback the Host must be an
+// address or localhost, and whatever changes something must come from the page itself, or
+// bring the token (guard.go), so that no other web page can use an operator's browser.
 package admin
 
 import (
 	"context"
-	"crypto/subtle"
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
-	"strings"
 	"time"
 )
+
+// Page is what an operator looks at. It is safe for concurrent use.
+type Page interface {
+	http.Handler
+	// Login writes the form that asks for the token, with what is wrong, "" the first time.
+	Login(w http.ResponseWriter, r *http.Request, code int, problem string)
+	// Static serves /static/, which needs no token.
+	Static(w http.ResponseWriter, r *http.Request)
+	// FormToken is what each form of the page carries in the field "token".
+	FormToken() string
+	// Known returns the request as one that a session let in.
+	Known(r *http.Request) *http.Request
+}
 
 // Config says what the address serves.
 type Config struct {
 	Address string // host:port
-	Token   string // for /metrics; needed when Address is not a loopback address
+	Token   string // for the page and /metrics; needed when Address is not a loopback address
 	Metrics http.Handler
 	// Ready returns "" when the bridge takes mail, otherwise the reason why not.
 	Ready func() string
+	Page  Page // nil: there is none
 }
 
 // Server serves the admin address.
 type Server struct {
 	config Config
 	http   http.Server
+	logins limiter
 	done   chan struct{}
 	addr   net.Addr
 }
@@ -41,6 +54,13 @@ func New(c Config) *Server {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.HandleFunc("GET /metrics", s.metrics)
+	if c.Page != nil {
+		mux.HandleFunc("GET /static/", c.Page.Static)
+		mux.HandleFunc("GET /login", s.askToken)
+		mux.HandleFunc("POST /login", s.login)
+		mux.HandleFunc("POST /logout", s.logout)
+		mux.HandleFunc("/", s.page)
+	}
 	s.http = http.Server{
 		Handler:           s.checkHost(mux),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -91,52 +111,50 @@ func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
-	if !s.authorized(r) {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="mxhook"`)
-		reply(w, http.StatusUnauthorized, "the token is missing or wrong: Authorization: Bearer TOKEN")
+	if s.who(r) == nobody {
+		s.unauthorized(w)
 		return
 	}
 	s.config.Metrics.ServeHTTP(w, r)
 }
 
-// authorized tells whether the request may see more than health. On loopback no
-// token is needed, even if one is set for others.
-func (s *Server) authorized(r *http.Request) bool {
-	if s.onLoopback() {
-		return true
+// page serves the page to whom may see it; a person without a session is led to the form.
+func (s *Server) page(w http.ResponseWriter, r *http.Request) {
+	who := s.who(r)
+	if who == nobody {
+		if (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.Header.Get("Authorization") == "" && r.Header.Get("X-Poll") == "" {
+			w.Header().Set("Cache-Control", "no-store")
+			http.Redirect(w, r, "/login", http.StatusSeeOther)
+			return
+		}
+		s.unauthorized(w)
+		return
 	}
-	token, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	return found && s.config.Token != "" && subtle.ConstantTimeCompare([]byte(token), []byte(s.config.Token)) == 1
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+	case http.MethodPost:
+		if !s.mayChange(w, r, who) {
+			return
+		}
+	default:
+		w.Header().Set("Allow", "GET, HEAD, POST")
+		reply(w, http.StatusMethodNotAllowed, "only GET, HEAD and POST")
+		return
+	}
+	if who == session {
+		r = s.config.Page.Known(r)
+	}
+	s.config.Page.ServeHTTP(w, r)
+}
+
+func (s *Server) unauthorized(w http.ResponseWriter) {
+	w.Header().Set("WWW-Authenticate", `Bearer realm="mxhook"`)
+	reply(w, http.StatusUnauthorized, "the token is missing or wrong: Authorization: Bearer TOKEN")
 }
 
 func (s *Server) onLoopback() bool {
 	a, ok := s.addr.(*net.TCPAddr)
 	return ok && a.IP.IsLoopback()
-}
-
-// checkHost lets a request through whose Host is an IP address or localhost. On
-// loopback it must be, so that no web page can read the address through a name of
-// its own; elsewhere the token stands guard, and operators use names.
-func (s *Server) checkHost(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.onLoopback() && !isLocalHost(r.Host) {
-			reply(w, http.StatusMisdirectedRequest, "the Host must be the address or localhost")
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-func isLocalHost(host string) bool {
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	host = strings.Trim(host, "[]")
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	_, err := netip.ParseAddr(host)
-	return err == nil
 }
 
 func reply(w http.ResponseWriter, code int, text string) {

@@ -25,6 +25,7 @@ import (
 	"mxhook/cmd/internal/config"
 	"mxhook/cmd/internal/control"
 	"mxhook/cmd/internal/metrics"
+	"mxhook/cmd/internal/page"
 	"mxhook/cmd/internal/recent"
 	"mxhook/cmd/internal/worker"
 	"mxhook/inbound"
@@ -64,6 +65,7 @@ type Bridge struct {
 	admin     *admin.Server
 	control   *control.Server // nil before Start
 	config    *config.Config
+	started   time.Time
 	listeners []*listener
 	workers   []*worker.Worker
 	queues    []worker.Queue // of these
@@ -86,7 +88,7 @@ type listener struct {
 // New builds the parts and opens nothing but the state folder with the ledger and the
 // spool in it, which Stop closes, or a Start that fails. The error names what can't be built.
 func New(c *config.Config, o Options) (*Bridge, error) {
-	b := &Bridge{options: o, log: o.Log, config: c}
+	b := &Bridge{options: o, log: o.Log, config: c, started: time.Now()}
 	b.store = inbound.NewBoundedStore(inbound.StoreConfig{
 		Dir: filepath.Join(c.State, "tmp"), Threshold: memoryThreshold, Memory: c.Limits.Memory, Reserve: c.Limits.DiskReserve,
 	})
@@ -111,6 +113,7 @@ func New(c *config.Config, o Options) (*Bridge, error) {
 	if c.Admin.Address != "" {
 		b.admin = admin.New(admin.Config{
 			Address: c.Admin.Address, Token: string(c.Admin.Token), Metrics: b.metrics.Handler(), Ready: b.notReady,
+			Page: page.New(page.Config{Recent: b.recent, Bridge: b}),
 		})
 	}
 	return b, nil

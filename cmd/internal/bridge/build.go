@@ -25,6 +25,7 @@ import (
 // uses them, and are closed by the last release.
 type parts struct {
 	examiner
+	config    *config.Config
 	table     *routing.Table
 	reject    config.Reject
 	lookups   time.Duration         // all of a message's questions together
@@ -61,7 +62,7 @@ func (b *Bridge) build(c *config.Config) (*parts, error) {
 	}
 	p := &parts{
 		examiner: examiner{hostname: c.Hostname, verifier: newVerifier(c, b.options), relays: c.Verify.TrustedRelays, sealers: len(c.Verify.TrustedARCSealers) > 0, verified: b.metrics.Verified},
-		table:    table, reject: c.Verify.Reject, lookups: c.Verify.Timeout, metrics: b.metrics, circuits: b.circuits, ledger: book, spool: sp, budget: c.Delivery.Budget,
+		config:   c, table: table, reject: c.Verify.Reject, lookups: c.Verify.Timeout, metrics: b.metrics, circuits: b.circuits, ledger: book, spool: sp, budget: c.Delivery.Budget,
 		delivery: delivery.Config{
 			Budget: c.Delivery.Budget, Log: b.log, Observer: b.metrics, Dead: sp.Bury, Spool: sp.Put,
 			Ledger: book, Suppressed: b.metrics.Suppressed,

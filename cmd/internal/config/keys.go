@@ -67,7 +67,7 @@ var keys = []key{
 	{section: "log", name: "level", kind: kindEnum, values: []string{"debug", "info", "warn", "error"}, byDefault: "info"},
 	{section: "log", name: "format", kind: kindEnum, values: []string{"json", "text"}, text: "default: text on a terminal, else json"},
 
-	{section: "admin", name: "address", kind: kindText, text: "HOST:PORT of metrics and health; off without it"},
+	{section: "admin", name: "address", kind: kindText, text: "HOST:PORT of the page, metrics and health; off without it"},
 	{section: "admin", name: "token", kind: kindText, secret: true, text: "off loopback /metrics and the page need it"},
 
 	{section: "sources[]", name: "name", kind: kindText, text: "default: its number; in the log and in metrics"},

@@ -238,16 +238,19 @@ func (s *Store) Add(m Message) *Entry {
 	return e
 }
 
-// measure counts the octets of an entry, and makes room. s.mu is held.
-func (s *Store) measure(e *Entry) {
+// measure counts the octets of an entry anew. s.mu is held.
+func (s *Store) measure(e *Entry) { s.grow(e, e.m.octets()+int64(len(e.text))-e.octets) }
+
+// grow counts octets that an entry takes more, and makes room: the oldest goes. s.mu is
+// held.
+func (s *Store) grow(e *Entry, octets int64) {
 	if e.gone {
 		return
 	}
-	n := e.m.octets() + int64(len(e.text))
-	s.octets += n - e.octets
-	e.octets = n
+	e.octets += octets
+	s.octets += octets
 	for s.octets > s.limits.Octets {
-		r := &s.refusals // no more than their share, or else the messages
+		r := &s.refusals
 		if r.len() == 0 || s.messages.len() > 0 && s.messages.at(0).m.Seq < r.at(0).m.Seq {
 			r = &s.messages
 		}

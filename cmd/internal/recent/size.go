@@ -58,11 +58,16 @@ func (m *Message) octets() int64 {
 		}
 	}
 	for i := range m.Events {
-		x := &m.Events[i]
-		n += int(unsafe.Sizeof(*x)) + len(x.ID) + len(x.Detail) + len(x.Reply) + 150
-		for _, a := range x.Attempts {
-			n += int(unsafe.Sizeof(a)) + len(a.Detail)
-		}
+		n += int(m.Events[i].octets())
 	}
 	return int64(n) + int64(len(m.Known))*int64(unsafe.Sizeof(Known{}))
+}
+
+// octets returns about how much memory an event takes, with its place in the index.
+func (x *Event) octets() int64 {
+	n := int(unsafe.Sizeof(*x)) + len(x.ID) + len(x.Detail) + len(x.Reply) + 150
+	for i := range x.Attempts {
+		n += int(unsafe.Sizeof(x.Attempts[i])) + len(x.Attempts[i].Detail)
+	}
+	return int64(n)
 }

@@ -51,13 +51,17 @@ func (e *Entry) Began(ev *sinks.Event, sink string, optional, spooled bool) {
 		}
 		e.m.Events = append(e.m.Events, Event{ID: ev.ID, Sink: sink, Route: ev.Route, Recipients: len(ev.Recipients),
 			Optional: optional, Spooled: spooled, State: EventRunning, Began: s.now()})
+		before := len(e.text)
 		if !strings.Contains(e.text, ev.ID) {
 			e.text += "\n" + ev.ID
 		}
+		s.grow(e, e.m.Events[len(e.m.Events)-1].octets()+int64(len(e.text)-before))
+	}
+	if e.gone {
+		return
 	}
 	s.byEvent[eventKey{ev.ID, sink}] = e
 	e.settle()
-	s.measure(e)
 }
 
 // Ended implements delivery.Watcher.
@@ -162,9 +166,10 @@ func (s *Store) changeEvent(e *Entry, event, sink string, f func(*Event)) {
 		return
 	}
 	if x := e.m.event(event, sink); x != nil {
+		before := x.octets()
 		f(x)
 		e.settle()
-		s.measure(e)
+		s.grow(e, x.octets()-before)
 	}
 }
 

@@ -1,0 +1,72 @@
+package bridge
+
+import (
+	"net/url"
+	"strings"
+	"time"
+
+	"mxhook/cmd/internal/config"
+	"mxhook/cmd/internal/page"
+	"mxhook/routing"
+	"mxhook/sinks"
+)
+
+// The Bridge is what its page asks.
+var _ page.Bridge = (*Bridge)(nil)
+
+// Event implements page.Bridge.
+func (b *Bridge) Event(id string) (*sinks.Event, error) { return b.spool.Event(id) }
+
+// Overview implements page.Bridge.
+func (b *Bridge) Overview() page.Overview {
+	p := b.acquire()
+	defer p.release()
+	o := page.Overview{Hostname: p.hostname, Version: b.options.Version, Commit: b.options.Commit, Started: b.started.UTC().Truncate(time.Second),
+		NotReady: b.notReady(), SpoolBound: p.config.Spool.MaxBytes, MemoryOctets: b.store.InMemory(), Deferred: b.deferrals.oldest(time.Now()).Truncate(time.Second)}
+	if len(o.Commit) > 12 {
+		o.Commit = o.Commit[:12]
+	}
+	o.Waiting, o.Dead, o.SpoolOctets = b.spool.Stats()
+	for _, l := range p.config.Listeners {
+		o.Listeners = append(o.Listeners, l.Kind+" "+l.Address)
+	}
+	for _, s := range p.config.Sinks {
+		one := page.Sink{Name: s.Name, Type: s.Type, Target: targetOf(s)}
+		if st, ok := b.circuits.Status(s.Name); ok && st.Config.Failures > 0 {
+			one.Circuit = &st
+		}
+		o.Sinks = append(o.Sinks, one)
+	}
+	for i := range p.config.Routes {
+		r := routeOf(&p.config.Routes[i])
+		r.When = p.table.Conditions(i)
+		o.Routes = append(o.Routes, r)
+	}
+	return o
+}
+
+// targetOf says where a sink delivers, without what may be secret: of a URL its host
+// alone.
+func targetOf(s config.Sink) string {
+	switch {
+	case s.Webhook != nil:
+		if u, err := url.Parse(string(s.Webhook.URL)); err == nil {
+			return u.Host + " as " + s.Webhook.Format
+		}
+		return s.Webhook.Format
+	case s.Dir != nil:
+		return s.Dir.Path
+	}
+	return ""
+}
+
+func routeOf(r *routing.Rule) page.Route {
+	o := page.Route{Name: r.Name, Pattern: strings.Join(r.Recipient, ", "), Then: then(r)}
+	if r.AnyDomain {
+		o.Pattern = "any recipient"
+	}
+	if r.Reject != nil {
+		o.Then = "refused with " + r.Reject.String()
+	}
+	return o
+}

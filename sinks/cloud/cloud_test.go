@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -188,18 +189,17 @@ func TestProxiesOfTheEnvironmentAreNotUsed(t *testing.T) {
 
 func TestAnAttemptThatWasWrittenGoesOnBeyondTheBudget(t *testing.T) {
 	alone(t)
-	came, release := make(chan struct{}), make(chan struct{})
+	release := make(chan struct{})
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
-		close(came)
 		<-release
 	})
 	ctx, cancel := context.WithCancel(t.Context())
-	go func() {
-		<-came
+	// Traces are told after those that were set later, so the attempt knows it already.
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) {
 		cancel()
 		close(release)
-	}()
+	}})
 	if o := newClient(t, keys(Config{Endpoint: url})).Deliver(ctx, sinktest.NewEvent(10), put("x")); o.Err != nil || o.Attempts != 1 {
 		t.Errorf("%+v", o)
 	}

@@ -52,7 +52,11 @@ func TestEveryMessageInEveryFormat(t *testing.T) {
 	}
 	check := func(t *testing.T, what string, data []byte) {
 		e := payloadtest.Event(t, data)
-		for name, f := range made {
+		for i, name := range formats.Names() {
+			if len(data) > 64<<10 && (i+len(data))%4 != 0 {
+				continue // twenty files hold most octets: each is met in a quarter of the formats
+			}
+			f := made[name]
 			r, p := payloadtest.Request(t, f, e)
 			if err := readable(r.Body.ContentType(), p); err != "" {
 				t.Errorf("%s in %s: %s", what, name, err)

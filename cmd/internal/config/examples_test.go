@@ -22,7 +22,7 @@ func TestExamples(t *testing.T) {
 	if err != nil || len(files) < 5 {
 		t.Fatal("examples are missing", files, err)
 	}
-	files = append(files, "../../../examples/deploy/systemd/mxhook.yaml", "../../../examples/uses/comments.yaml", "../../../examples/uses/tickets.yaml")
+	files = append(files, "../../../examples/deploy/systemd/mxhook.yaml", "../../../examples/uses/comments.yaml", "../../../examples/uses/tickets.yaml", "../../../examples/uses/archive.yaml")
 	cert, key := writeCertificate(t)
 	env := exampleEnv(cert, key)
 	for _, file := range files {

@@ -32,7 +32,7 @@ type parts struct {
 	accepts   map[string]acceptance // of the routes that ask
 	sinks     map[string]sinks.Sink
 	sources   map[string]config.Source
-	objects   worker.Objects // what messages of sources point to; nil: nothing
+	objects   worker.Objects // what messages of sources point to
 	delivery  delivery.Config
 	deliverer *delivery.Deliverer
 	ledger    *ledger.Ledger // nil when it is off
@@ -72,7 +72,7 @@ func (b *Bridge) build(c *config.Config) (*parts, error) {
 	if p.sinks, err = b.buildSinks(c.Sinks); err != nil {
 		return nil, err
 	}
-	p.sources = sourcesOf(c)
+	p.sources, p.objects = sourcesOf(c), bucketsOf(p.sinks)
 	if p.accepts, err = b.buildAccepts(c); err != nil {
 		return nil, err
 	}

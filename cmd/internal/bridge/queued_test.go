@@ -183,6 +183,36 @@ func TestPoisonAndALostSourceComeToNoSink(t *testing.T) {
 	}
 }
 
+// TestWhatAMessagePointsToIsReadFromBucketsOfTheConfigurationAlone: with their credentials.
+func TestWhatAMessagePointsToIsReadFromBucketsOfTheConfigurationAlone(t *testing.T) {
+	e := queuedEvent(7)
+	m := workertest.MessageOf(t, e)
+	cloud := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/mail/overflow/7.json" || !strings.Contains(r.Header.Get("Authorization"), "Credential=AKIAREADER/") {
+			t.Errorf("%s %s", r.Method, r.URL.Path)
+		}
+		io.WriteString(w, m.Body)
+	}))
+	defer cloud.Close()
+	archive := fmt.Sprintf("  archive: {type: s3, bucket: mail, endpoint: %q, path_style: true, access_key_id: AKIAREADER, secret_access_key: x}\n", cloud.URL)
+	f := newFar(t, "")
+	f.stop()
+	f.yaml = strings.Replace(f.yaml, "  disk:", archive+"  disk:", 1)
+	f.start()
+	defer f.stop()
+	pointer := func(bucket string) worker.Message {
+		p := m
+		p.Body = `["software.amazon.payloadoffloading.PayloadS3Pointer",{"s3BucketName":"` + bucket + `","s3Key":"overflow/7.json"}]`
+		return p
+	}
+	if o := f.handle(pointer("others")); o.Result != worker.Poison || len(f.requests()) != 0 {
+		t.Errorf("%+v", o)
+	}
+	if o := f.handle(pointer("mail")); o.Result != worker.Accepted || len(f.requests()) != 1 {
+		t.Errorf("%+v", o)
+	}
+}
+
 // TestEventsWithoutAnIdentityStayApart: one that a spool of an earlier version had.
 func TestEventsWithoutAnIdentityStayApart(t *testing.T) {
 	f := newFar(t, "")

@@ -19,7 +19,7 @@ func (b *Bridge) openQueue(s config.Source) (worker.Queue, error) {
 	case "sqs":
 		q, err := source.New(source.Config{
 			Name: s.Name, URL: s.QueueURL, Region: s.Region, Endpoint: s.Endpoint, Connections: 2 * s.Concurrency,
-			AccessKeyID: s.AccessKeyID, SecretAccessKey: string(s.SecretAccessKey), SessionToken: string(s.SessionToken),
+			AccessKeyID: s.Account.AccessKeyID, SecretAccessKey: string(s.Account.SecretAccessKey), SessionToken: string(s.Account.SessionToken),
 		})
 		return sqsQueue{q}, err
 	}

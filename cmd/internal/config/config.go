@@ -147,9 +147,7 @@ type Source struct {
 	QueueURL          string
 	Region            string
 	Endpoint          string
-	AccessKeyID       string // "": the SDK's own chain
-	SecretAccessKey   Secret
-	SessionToken      Secret
+	Account           Account
 	Deliver           []string // sinks, at least one
 	Optional          []string
 	Concurrency       int           // messages at once
@@ -161,7 +159,7 @@ type Source struct {
 // sinks may differ.
 func (s Source) Equal(o Source) bool {
 	return s.Name == o.Name && s.Type == o.Type && s.QueueURL == o.QueueURL && s.Region == o.Region && s.Endpoint == o.Endpoint &&
-		s.AccessKeyID == o.AccessKeyID && s.SecretAccessKey == o.SecretAccessKey && s.SessionToken == o.SessionToken &&
+		s.Account == o.Account &&
 		s.Concurrency == o.Concurrency && s.VisibilityTimeout == o.VisibilityTimeout && s.Wait == o.Wait
 }
 

@@ -72,7 +72,8 @@ func (d *decoder) unusedSinks(top *section, sinks *sinkSet) {
 		by = "route and no source"
 	}
 	for _, name := range sinks.names {
-		if !sinks.used[name] {
+		reads := top.has("sources") && sinks.byName[name].Type == "s3" // what messages of a queue point to
+		if !sinks.used[name] && !reads {
 			d.warn(sinks.places[name], "sink %q is used by no %s", name, by)
 		}
 	}

@@ -24,10 +24,9 @@ func sourceTitle(i int) string { return "source " + strconv.Itoa(i+1) }
 
 func (d *decoder) source(s *section, i int, sinks *sinkSet, former []Source) Source {
 	src := Source{
-		Name: s.text("name"), Type: s.text("type"), QueueURL: s.text("queue_url"), Region: s.text("region"), Endpoint: s.text("endpoint"),
+		Name: s.text("name"), Type: s.text("type"), QueueURL: s.text("queue_url"), Region: s.text("region"), Endpoint: d.endpoint(s), Account: d.account(s),
 		Concurrency: int(s.number("concurrency")), VisibilityTimeout: time.Duration(s.duration("visibility_timeout")), Wait: time.Duration(s.duration("wait")),
 	}
-	d.sourceKeys(s, &src)
 	if !s.has("type") {
 		d.fault(s.place, "%s: type is missing; add type: sqs", s.what)
 	}
@@ -46,21 +45,6 @@ func (d *decoder) source(s *section, i int, sinks *sinkSet, former []Source) Sou
 	return src
 }
 
-// sourceKeys reads the credentials, none of which is the SDK's own chain.
-func (d *decoder) sourceKeys(s *section, src *Source) {
-	src.AccessKeyID = s.text("access_key_id")
-	for _, v := range s.secrets("secret_access_key") {
-		src.SecretAccessKey = Secret(v.text)
-	}
-	for _, v := range s.secrets("session_token") {
-		src.SessionToken = Secret(v.text)
-	}
-	id, secret, token := s.has("access_key_id"), s.has("secret_access_key") || s.has("secret_access_key_file"), s.has("session_token") || s.has("session_token_file")
-	if id != secret || token && !id {
-		d.fault(s.place, "%s: access_key_id and secret_access_key belong together; session_token goes with both", s.what)
-	}
-}
-
 func (d *decoder) sourceName(s *section, src *Source, i int, former []Source) {
 	v, given := s.single["name"]
 	if !given {
@@ -77,11 +61,6 @@ func (d *decoder) sourceName(s *section, src *Source, i int, former []Source) {
 
 func (d *decoder) sourceQueue(s *section, src *Source, former []Source) {
 	v, given := s.single["queue_url"]
-	if v, ok := s.single["endpoint"]; ok {
-		if e, err := url.Parse(src.Endpoint); src.Endpoint != "" && (err != nil || e.Scheme != "https" && e.Scheme != "http" || e.Host == "" || e.User != nil) {
-			d.fault(v.place, "%s: endpoint must be a URL such as https://queue.example.com", s.what)
-		}
-	}
 	u, err := url.Parse(src.QueueURL)
 	switch {
 	case !s.has("queue_url"):

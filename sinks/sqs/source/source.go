@@ -10,7 +10,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"net"
 	"strconv"
 	"sync"
 	"time"
@@ -19,7 +18,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	"mxhook/inbound/status"
 	"mxhook/sinks/cloud"
 )
 
@@ -169,21 +167,5 @@ func (q *Queue) Delete(ctx context.Context, handle string) error {
 
 // failed says what an error of the SDK means, in words of our own.
 func (q *Queue) failed(call string, err error) error {
-	op := "source " + q.config.Name
-	code := cloud.StatusOf(err)
-	var network net.Error
-	switch {
-	case err == nil:
-		return nil
-	case code >= 300:
-		m := cloud.MeaningOf(code, cloud.Code(err))
-		return m.Condition.Wrap(op, errors.New(call+": "+m.Detail))
-	case errors.Is(err, context.Canceled):
-		return status.SinkUnavailable.Wrap(op, errors.New(call+": given up"))
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
-		return status.SinkTimeout.Wrap(op, errors.New(call+": no answer in time"))
-	case errors.As(err, &network):
-		return status.SinkUnavailable.Wrap(op, errors.New(call+": the queue can't be reached, or the connection broke"))
-	}
-	return status.SinkUnavailable.Wrap(op, errors.New(call+": no answer that can be used; look at queue_url, region, endpoint and credentials"))
+	return cloud.Failed("source "+q.config.Name, call, err)
 }

@@ -135,11 +135,11 @@ func (d *doctor) groups() []group {
 		all = append(all, group{"Listener " + l.Address, l.Address, func(ctx context.Context, f *findings) { d.listener(ctx, f, l) }})
 	}
 	for _, s := range d.Config.Sinks {
-		all = append(all, group{"Sinks", s.Name, func(ctx context.Context, f *findings) { d.sink(ctx, f, s) }})
+		all = append(all, group{sinksSection, s.Name, func(ctx context.Context, f *findings) { d.sink(ctx, f, s) }})
 	}
 	for _, r := range d.Config.Routes {
 		if a, asks := d.Config.Accepts[r.Name]; asks {
-			all = append(all, group{"Sinks", r.Name, func(ctx context.Context, f *findings) { d.accept(ctx, f, a) }})
+			all = append(all, group{sinksSection, r.Name, func(ctx context.Context, f *findings) { d.accept(ctx, f, a) }})
 		}
 	}
 	return append(all,

@@ -49,15 +49,9 @@ func (r Report) WriteText(w io.Writer, colour bool) error {
 	var b strings.Builder
 	for _, section := range r.sections() {
 		b.WriteString(paint(section, "1", colour) + "\n")
-		subjects := map[string]bool{}
 		for _, c := range r.Checks {
 			if c.section == section {
-				subjects[c.Subject] = true
-			}
-		}
-		for _, c := range r.Checks {
-			if c.section == section {
-				c.write(&b, colour, len(subjects) > 1)
+				c.write(&b, colour, section == sinksSection)
 			}
 		}
 		b.WriteString("\n")
@@ -76,9 +70,12 @@ func (r Report) sections() (all []string) {
 	return all
 }
 
+// sinksSection is the one section of several subjects that have names.
+const sinksSection = "Sinks"
+
 // rank is the place of a section: first comes what people ask for, their domains.
 func rank(section string) int {
-	prefixes := []string{"Domain ", "Host ", "Certificate ", "Listener ", "Sinks", "This machine"}
+	prefixes := []string{"Domain ", "Host ", "Certificate ", "Listener ", sinksSection, "This machine"}
 	return slices.IndexFunc(prefixes, func(p string) bool { return strings.HasPrefix(section, p) })
 }
 

@@ -111,7 +111,7 @@ func sinkFix(err error) string {
 	case status.SinkTimeout, status.BudgetExceeded:
 		return "check that a firewall does not drop the connection"
 	case status.SinkUnavailable:
-		return "start the application, or mend host and port of its url"
+		return "start the application, or mend host and port of its url or endpoint"
 	case status.SinkOperator:
 		return "mend what the finding names: the sink's url, folder, credentials or tls files in the configuration, or the certificate of its server"
 	case status.NoStorage:

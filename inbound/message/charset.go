@@ -143,7 +143,7 @@ func (p *parser) bodyText(b []byte, charsetName, num string, html bool) string {
 			return text
 		}
 		if !utf8.Valid(b) {
-			charsetName = guessCharset(b, html)
+			charsetName = p.guess(b, html)
 			p.defect(num, DefectCharsetGuessed, how+charsetName)
 		}
 	}
@@ -157,6 +157,18 @@ func (p *parser) bodyText(b []byte, charsetName, num string, html bool) string {
 // sampleSize bounds what is given to the guess, which costs a quarter of a
 // microsecond an octet.
 const sampleSize = 4 << 10
+
+// maxGuesses bounds the guesses for one message, each of which costs a millisecond or two.
+const maxGuesses = 8
+
+// guess returns the charset of a part's text. Beyond the limit it is that of the part before.
+func (p *parser) guess(b []byte, html bool) string {
+	if p.guesses < maxGuesses {
+		p.guesses++
+		p.guessed = guessCharset(b, html)
+	}
+	return p.guessed
+}
 
 func guessCharset(b []byte, html bool) string {
 	if bytes.HasPrefix(b, []byte("\xff\xfe")) || bytes.HasPrefix(b, []byte("\xfe\xff")) {

@@ -21,9 +21,11 @@ type parser struct {
 	dec                decoder
 	texts              map[*part]string
 	textLeft, htmlLeft int64
-	tnefLeft           int  // octets of bodies that may still be taken out of TNEF
-	tnefFiles          int  // files that may still be
-	nested             bool // the message stands within one that is being parsed
+	guesses            int    // of charsets
+	guessed            string // the last one
+	tnefLeft           int    // octets of bodies that may still be taken out of TNEF
+	tnefFiles          int    // files that may still be
+	nested             bool   // the message stands within one that is being parsed
 }
 
 func newParser(r io.ReaderAt, size int64, opts Options) *parser {

@@ -175,7 +175,10 @@ var bombs = []struct {
 // find the structure, where a part of a header section may be read again, and to
 // decode.
 func TestBombsAreDisarmed(t *testing.T) {
-	for _, bomb := range bombs {
+	for i, bomb := range bombs {
+		if raceDetector && i%9 != 0 {
+			continue // without it all are tried
+		}
 		t.Run(bomb.name, func(t *testing.T) {
 			s := bomb.make()
 			r := &countingReader{Reader: strings.NewReader(s)}

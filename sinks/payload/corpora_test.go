@@ -13,17 +13,21 @@ import (
 const shortFile = 16 << 10
 
 // corpusFiles are the files of all sets that stand beside the module, whether they are
-// messages or not.
+// messages or not; with the race detector every eighth of them.
 func corpusFiles(t *testing.T) (files []string) {
 	const corpora = "../../../shared/corpora"
 	if _, err := os.Stat(corpora); err != nil {
 		t.Skip("no corpora beside the module")
 	}
+	all := 0
 	err := filepath.WalkDir(corpora, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}
 		info, err := d.Info()
+		if all++; raceDetector && all%8 != 0 {
+			return err
+		}
 		if err == nil && (!testing.Short() || info.Size() <= shortFile) {
 			files = append(files, path)
 		}
@@ -54,6 +58,9 @@ func TestMessagesOfRealSystemsMakeValidPayloads(t *testing.T) {
 // CPU for each MiB, where what is smaller than 64 KiB counts as that. The log says how
 // near the worst comes. The test fails at ten times that, for the machine may be busy.
 func TestNoMessageOfRealSystemsCostsMuch(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector makes time meaningless")
+	}
 	const bound, least, runs = 2 * time.Second, 64 << 10, 5
 	buf := make([]byte, 32*1024)
 	var total time.Duration

@@ -63,6 +63,13 @@ func (g *guarded) Check(ctx context.Context) error {
 	return sinks.ErrUnchecked
 }
 
+// Start starts the inner sink, if that can be started.
+func (g *guarded) Start() {
+	if c, ok := g.Sink.(interface{ Start() }); ok {
+		c.Start()
+	}
+}
+
 // Close closes the inner sink.
 func (g *guarded) Close() {
 	if c, ok := g.Sink.(interface{ Close() }); ok {

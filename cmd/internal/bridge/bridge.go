@@ -151,6 +151,7 @@ func (b *Bridge) Start() error {
 	if b.admin != nil {
 		b.log.Info("admin address", "address", b.admin.Addr().String())
 	}
+	b.current.start()
 	b.spool.Start()
 	for _, w := range b.workers {
 		w.Start()

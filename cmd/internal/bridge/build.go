@@ -125,6 +125,15 @@ func (p *parts) usable() error {
 	return nil
 }
 
+// start begins what sinks do beside deliveries.
+func (p *parts) start() {
+	for _, s := range p.sinks {
+		if c, ok := s.(interface{ Start() }); ok {
+			c.Start()
+		}
+	}
+}
+
 // release ends one use.
 func (p *parts) release() {
 	if p.users.Add(-1) == 0 {

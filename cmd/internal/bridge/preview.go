@@ -21,12 +21,13 @@ func Preview(c *config.Config, sink string) (formats.Kind, payload.Format, error
 	if !ok {
 		return formats.Kind{}, nil, fmt.Errorf("sink %q is not defined", sink)
 	}
-	if s.Webhook == nil {
+	p, ok := s.Payload()
+	if !ok {
 		kind, _ := formats.Find("mxhook")
 		return kind, payload.NativeFormat(dirInclude()), nil
 	}
-	kind, _ := formats.Find(s.Webhook.Format)
-	f, err := formatOf(s.Webhook, func(name string) (payload.Store, bool) {
+	kind, _ := formats.Find(p.Format)
+	f, err := formatOf(p, func(name string) (payload.Store, bool) {
 		store, ok := sinkOf(c, name)
 		switch {
 		case ok && store.S3 != nil:
@@ -67,10 +68,10 @@ func (in *Inspection) events(c *config.Config, rule *routing.Rule, all []sinks.R
 		return nil
 	}
 	fanOut := sinks.FanOutMessage
-	switch s, _ := sinkOf(c, in.Sink); {
-	case s.Webhook != nil:
-		fanOut = sinks.FanOut(s.Webhook.FanOut)
-	case s.S3 != nil && s.S3.OneDomain:
+	s, _ := sinkOf(c, in.Sink)
+	if p, ok := s.Payload(); ok {
+		fanOut = sinks.FanOut(p.FanOut)
+	} else if s.S3 != nil && s.S3.OneDomain {
 		fanOut = sinks.FanOutDomain
 	}
 	var each [][]sinks.Recipient

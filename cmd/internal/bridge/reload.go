@@ -20,6 +20,7 @@ func (b *Bridge) Reload(c *config.Config) error {
 	}
 	b.mu.Lock()
 	old := b.current
+	p.start()
 	b.current = p
 	b.mu.Unlock()
 	b.configureLedger(&kept)

@@ -38,15 +38,16 @@ func s3Config(name string, c *config.S3) s3.Config {
 	}
 }
 
-// storeOf returns what stores, of a sink or of the one that it stands before.
-func storeOf(s sinks.Sink) (payload.Store, bool) {
+// within returns what a sink is beside, or the one that it stands before: a store, an
+// overflow.
+func within[T any](s sinks.Sink) (found T, ok bool) {
 	for {
-		if store, ok := s.(payload.Store); ok {
-			return store, true
+		if found, ok = s.(T); ok {
+			return found, true
 		}
 		outer, ok := s.(interface{ Unwrap() sinks.Sink })
 		if !ok {
-			return nil, false
+			return found, false
 		}
 		s = outer.Unwrap()
 	}

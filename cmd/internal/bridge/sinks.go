@@ -17,9 +17,9 @@ import (
 // buildSinks makes all sinks, those that others store in first.
 func (b *Bridge) buildSinks(list []config.Sink) (map[string]sinks.Sink, error) {
 	made := map[string]sinks.Sink{}
-	for _, webhooks := range []bool{false, true} {
+	for _, chooses := range []bool{false, true} {
 		for _, c := range list {
-			if (c.Webhook != nil) != webhooks {
+			if _, ok := c.Payload(); ok != chooses {
 				continue
 			}
 			s, err := b.buildSink(c, made)
@@ -36,9 +36,11 @@ func (b *Bridge) buildSinks(list []config.Sink) (map[string]sinks.Sink, error) {
 func (b *Bridge) buildSink(c config.Sink, stores map[string]sinks.Sink) (sinks.Sink, error) {
 	switch c.Type {
 	case "webhook":
-		return b.buildWebhook(c.Name, c.Webhook, stores)
+		return b.buildWebhook(c, stores)
 	case "s3":
 		return b.buildS3(c.Name, c.S3)
+	case "sqs":
+		return b.buildSQS(c, stores)
 	case "dir":
 		return dir.New(dir.Config{
 			Name: c.Name, Path: c.Dir.Path, URL: c.Dir.URL, Log: b.log, Observer: b.observer(),
@@ -53,17 +55,16 @@ func dirInclude() payload.Include {
 	return payload.Include{Attachments: "inline", Raw: "none", HTML: true}
 }
 
-func (b *Bridge) buildWebhook(name string, c *config.Webhook, stores map[string]sinks.Sink) (sinks.Sink, error) {
+func (b *Bridge) buildWebhook(sink config.Sink, stores map[string]sinks.Sink) (sinks.Sink, error) {
+	name, c := sink.Name, sink.Webhook
 	tlsConfig, err := clientTLS(c.TLS)
 	if err != nil {
 		return nil, fmt.Errorf("sink %q: %w", name, err)
 	}
 	kind, _ := formats.Find(c.Format)
-	format, err := formatOf(c, func(name string) (payload.Store, bool) {
-		return storeOf(stores[name])
-	})
+	format, err := formatIn(sink, stores)
 	if err != nil {
-		return nil, fmt.Errorf("sink %q: %w", name, err)
+		return nil, err
 	}
 	wc := webhook.Config{
 		Name: name, URL: string(c.URL), Format: format, Headers: map[string]string{},
@@ -96,8 +97,20 @@ func (b *Bridge) buildWebhook(name string, c *config.Webhook, stores map[string]
 	return b.circuits.Guard(s), nil
 }
 
-// formatOf makes the format of a webhook's payloads, with the stores that it names.
-func formatOf(c *config.Webhook, store func(name string) (payload.Store, bool)) (payload.Format, error) {
+// formatIn makes the format of a sink's payloads, with the sinks that it stores in.
+func formatIn(c config.Sink, stores map[string]sinks.Sink) (payload.Format, error) {
+	p, _ := c.Payload()
+	f, err := formatOf(p, func(name string) (payload.Store, bool) {
+		return within[payload.Store](stores[name])
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sink %q: %w", c.Name, err)
+	}
+	return f, nil
+}
+
+// formatOf makes the format of a sink's payloads, with the stores that it names.
+func formatOf(c config.Payload, store func(name string) (payload.Store, bool)) (payload.Format, error) {
 	kind, _ := formats.Find(c.Format)
 	o := formats.Options{Include: payload.Include{Attachments: c.Include.Attachments, Raw: c.Include.Raw, HTML: c.Include.HTML}}
 	if kind.Secret != formats.StandardWebhooks && len(c.Secrets) > 0 {

@@ -123,9 +123,10 @@ type Spool struct {
 // Sink is one that takes events. Exactly one of the pointers is set, as Type says.
 type Sink struct {
 	Name    string
-	Type    string // "webhook", "s3" or "dir"
+	Type    string // "webhook", "s3", "sqs" or "dir"
 	Webhook *Webhook
 	S3      *S3
+	SQS     *SQS
 	Dir     *Dir
 }
 
@@ -136,6 +137,8 @@ func (s Sink) Breaker() (Circuit, bool) {
 		return s.Webhook.Circuit, true
 	case s.S3 != nil:
 		return s.S3.Circuit, true
+	case s.SQS != nil:
+		return s.SQS.Circuit, true
 	}
 	return Circuit{}, false
 }
@@ -161,6 +164,25 @@ func (s Source) Equal(o Source) bool {
 	return s.Name == o.Name && s.Type == o.Type && s.QueueURL == o.QueueURL && s.Region == o.Region && s.Endpoint == o.Endpoint &&
 		s.Account == o.Account &&
 		s.Concurrency == o.Concurrency && s.VisibilityTimeout == o.VisibilityTimeout && s.Wait == o.Wait
+}
+
+// Payload is what is written to a sink that has a choice of formats.
+type Payload struct {
+	Format  string
+	Secrets []Secret
+	Include Include
+	FanOut  string
+}
+
+// Payload returns what is written to the sink; ok is false where its type has no choice.
+func (s Sink) Payload() (p Payload, ok bool) {
+	switch {
+	case s.Webhook != nil:
+		return Payload{s.Webhook.Format, s.Webhook.Secrets, s.Webhook.Include, s.Webhook.FanOut}, true
+	case s.SQS != nil:
+		return Payload{Format: s.SQS.Format, Include: s.SQS.Include, FanOut: s.SQS.FanOut}, true
+	}
+	return Payload{}, false
 }
 
 // Webhook is a sink of type webhook.

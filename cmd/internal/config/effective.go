@@ -53,9 +53,9 @@ func newWriter(c *Config) *writer { return &writer{c: c, hidden: map[string]stri
 type scope struct {
 	section string // in the table
 	indent  string
-	path    []string // names above it, of which variables are made
-	fixed   map[string]fixed
-	tls     *TLS // of the listener
+	path    []string         // names above it, of which variables are made
+	fixed   map[string]fixed // by key; one with a dot is of a mapping below
+	tls     *TLS             // of the listener
 }
 
 // fixed is a value that does not come from the file or the table alone.
@@ -148,6 +148,11 @@ func (w *writer) sub(s scope, k key, n ast.Node) {
 	inner := scope{section: sectionOf(s.section, k.name), indent: s.indent + "  ", path: append(slices.Clone(s.path), k.name)}
 	if s.tls != nil && k.name == "tls" {
 		inner.fixed = s.tls.fixed()
+	}
+	for name, f := range s.fixed {
+		if below, ok := strings.CutPrefix(name, k.name+"."); ok {
+			inner.fixed = map[string]fixed{below: f}
+		}
 	}
 	w.under(s, k.name+":", func() { w.mapping(inner, n) })
 }

@@ -81,10 +81,14 @@ func (w *writer) sink(s scope, name string, n ast.Node) {
 	i := slices.IndexFunc(w.c.Sinks, func(c Sink) bool { return c.Name == name })
 	sink := w.c.Sinks[i]
 	s.section, s.indent = sink.Type, s.indent+"  "
-	if hook := sink.Webhook; hook != nil && hook.FanOut == "recipient" {
-		if v, ok := child(n, "fan_out"); !ok || rawOf(v) != hook.FanOut {
-			s.fixed = map[string]fixed{"fan_out": {text: hook.FanOut, comment: "as its url or format wants it", always: true}}
+	s.fixed = map[string]fixed{}
+	if p, _ := sink.Payload(); p.FanOut == "recipient" {
+		if v, ok := child(n, "fan_out"); !ok || rawOf(v) != p.FanOut {
+			s.fixed["fan_out"] = fixed{text: p.FanOut, comment: "as its url or format wants it", always: true}
 		}
+	}
+	if sink.SQS != nil {
+		s.fixed["include.raw"] = fixed{text: quoteYAML(sink.SQS.Include.Raw), comment: "default of the format"}
 	}
 	w.mapping(s, n)
 }

@@ -129,7 +129,7 @@ var keys = []key{
 
 	{section: "webhook", name: "type", kind: kindEnum, values: sinkTypes, only: availableSinks, text: "webhook"},
 	{section: "webhook", name: "url", kind: kindText, text: "needed; http or https; {captures} in path and query"},
-	{section: "webhook", name: "format", kind: kindEnum, values: []string{"mxhook", "raw", "cloudevents", "postmark", "sendgrid", "sendgrid-raw", "mailgun", "mailgun-mime", "cloudmailin", "cloudmailin-multipart", "mandrill", "ses", "action-mailbox"}, only: formats.Names(), byDefault: "mxhook", text: "what is written, see sinks/payload/README.md"},
+	{section: "webhook", name: "format", kind: kindEnum, values: formatNames, only: formats.Names(), byDefault: "mxhook", text: "what is written, see sinks/payload/README.md"},
 	{section: "webhook", name: "secret", kind: kindTexts, secret: true, text: "Standard Webhooks: whsec_ and 24 to 64 octets in base64; a list rotates keys. A provider's format has the provider's own key"},
 	{section: "webhook", name: "headers", kind: kindNames, text: "added to each request; NAME_file names a file that holds the value of NAME"},
 	{section: "webhook", name: "timeout", kind: kindDuration, byDefault: "25s", min: int64(10 * time.Millisecond), max: 600 * second, text: "one attempt"},
@@ -183,12 +183,33 @@ var keys = []key{
 	{section: "s3.tls", name: "key_file", kind: kindText, text: "PEM"},
 
 	{section: "sqs", name: "type", kind: kindEnum, values: sinkTypes, only: availableSinks, text: "sqs"},
-	{section: "sqs", name: "queue_url", kind: kindText},
-	{section: "sqs", name: "region", kind: kindText},
-	{section: "sqs", name: "endpoint", kind: kindText},
-	{section: "sqs", name: "format", kind: kindText, byDefault: "mxhook"},
-	{section: "sqs", name: "max_size", kind: kindSize, byDefault: "0"},
-	{section: "sqs", name: "overflow", kind: kindText},
+	{section: "sqs", name: "queue_url", kind: kindText, text: "needed; one that ends in .fifo is a FIFO queue: group = recipient, deduplication id = event id"},
+	{section: "sqs", name: "region", kind: kindText, text: "default: the one in queue_url, else what the SDK finds"},
+	{section: "sqs", name: "endpoint", kind: kindText, text: "of a server that is not Amazon's, or of a VPC endpoint; default: the server of queue_url"},
+	{section: "sqs", name: "access_key_id", kind: kindText, text: "default: the SDK's chain (environment, shared files, web identity, container, instance role)"},
+	{section: "sqs", name: "secret_access_key", kind: kindText, secret: true, text: "goes with access_key_id"},
+	{section: "sqs", name: "session_token", kind: kindText, secret: true, text: "of temporary keys"},
+	{section: "sqs", name: "format", kind: kindEnum, values: formatNames, only: formats.Names(), byDefault: "mxhook", text: "one that is JSON, see sinks/payload/README.md"},
+	{section: "sqs", name: "include", kind: kindMapping},
+	{section: "sqs", name: "fan_out", kind: kindEnum, values: []string{"message", "recipient"}, byDefault: "message", text: "recipients in one message: all, or one; a FIFO queue is always recipient"},
+	{section: "sqs", name: "max_size", kind: kindSize, byDefault: "0", max: mib, text: "of a message with its attributes; 0: what the queue says (MaximumMessageSize), at most 1MiB"},
+	{section: "sqs", name: "overflow", kind: kindText, text: "the s3 sink to which larger payloads go, with a pointer in the message; without one they are 552 5.3.4"},
+	{section: "sqs", name: "timeout", kind: kindDuration, byDefault: "10s", min: int64(10 * time.Millisecond), max: 600 * second, text: "one attempt"},
+	{section: "sqs", name: "attempts", kind: kindNumber, byDefault: "3", min: 1, max: 100, text: "inside the budget"},
+	{section: "sqs", name: "concurrency", kind: kindNumber, byDefault: "64", min: 1, max: 100_000, text: "requests at once"},
+	{section: "sqs", name: "circuit", kind: kindMapping, text: "as that of a webhook"},
+	{section: "sqs", name: "tls", kind: kindMapping},
+
+	{section: "sqs.include", name: "attachments", kind: kindText, byDefault: "inline", text: "as that of a webhook"},
+	{section: "sqs.include", name: "raw", kind: kindText, byDefault: "inline", text: "as that of a webhook, but inline in format mxhook, so that a worker can make every other format of it; `none` in others"},
+	{section: "sqs.include", name: "html", kind: kindBool, byDefault: "true"},
+
+	{section: "sqs.circuit", name: "failures", kind: kindNumber, byDefault: "5", max: 10_000, text: "as that of a webhook"},
+	{section: "sqs.circuit", name: "open", kind: kindDuration, byDefault: "5s", min: int64(10 * time.Millisecond), max: hour},
+
+	{section: "sqs.tls", name: "ca_file", kind: kindText, text: "PEM; in place of the system's authorities"},
+	{section: "sqs.tls", name: "cert_file", kind: kindText, text: "PEM; our own certificate"},
+	{section: "sqs.tls", name: "key_file", kind: kindText, text: "PEM"},
 
 	{section: "dir", name: "type", kind: kindEnum, values: sinkTypes, only: availableSinks, text: "dir"},
 	{section: "dir", name: "path", kind: kindText, text: "needed; ID.eml and ID.json go there"},
@@ -243,7 +264,8 @@ func classes() (list []string) {
 
 var (
 	sinkTypes      = []string{"webhook", "s3", "sqs", "dir"}
-	availableSinks = []string{"webhook", "s3", "dir"}
+	availableSinks = sinkTypes
+	formatNames    = []string{"mxhook", "raw", "cloudevents", "postmark", "sendgrid", "sendgrid-raw", "mailgun", "mailgun-mime", "cloudmailin", "cloudmailin-multipart", "mandrill", "ses", "action-mailbox"}
 )
 
 // find returns the row of a key. Where NAME_file stands for a secret, it is a text.

@@ -71,11 +71,10 @@ func TestEveryKeyIsInTheTestdata(t *testing.T) {
 	for _, k := range keys {
 		text := &good
 		switch {
-		case k.name == "spool", k.section == "sqs", strings.Contains(k.section, "."), k.only != nil && len(k.only) == 0:
+		case k.name == "spool", strings.Contains(k.section, "."), k.only != nil && len(k.only) == 0:
 			text = &all
 		}
-		later := k.section == "sqs"
-		if !later && !strings.Contains(text.String(), k.name+":") {
+		if !strings.Contains(text.String(), k.name+":") {
 			t.Errorf("no file has %s.%s", k.section, k.name)
 		}
 	}
@@ -169,9 +168,8 @@ func code(s string) string {
 }
 
 func availability(k key) string {
-	later := k.section == "sqs"
 	switch {
-	case later, k.only != nil && len(k.only) == 0:
+	case k.only != nil && len(k.only) == 0:
 		return "no"
 	case k.only == nil:
 		return "yes"

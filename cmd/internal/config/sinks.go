@@ -51,6 +51,7 @@ func (d *decoder) sinks(top *section, delivery Delivery) *sinkSet {
 	}
 	d.checkStores(set)
 	d.checkDates(set, delivery)
+	d.checkOverflows(set)
 	return set
 }
 
@@ -102,6 +103,8 @@ func (d *decoder) sink(p pair, delivery Delivery, top *section) (Sink, bool) {
 		sink.Webhook = d.webhook(s, delivery, top)
 	case "s3":
 		sink.S3 = d.s3(s)
+	case "sqs":
+		sink.SQS = d.sqs(s)
 	case "dir":
 		if !s.has("path") {
 			d.fault(p.place, "%s: path is missing; add path: ./mail", what)

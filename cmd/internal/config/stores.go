@@ -24,18 +24,21 @@ func StoreIn(value string) (name string, ok bool) { return strings.CutPrefix(val
 
 // include reads what a payload carries, and notes the sinks that it stores in.
 func (d *decoder) include(s *section) Include {
-	i := d.sub(s, "include")
 	kind, _ := formats.Find(s.text("format"))
+	return d.included(d.sub(s, "include"), kind)
+}
+
+func (d *decoder) included(i *section, kind formats.Kind) Include {
 	d.idleInclude(i, kind)
 	return Include{
-		Attachments: d.included(i, "attachments", []string{"inline", "metadata"}, kind, func(k formats.Kind) bool { return k.AttachmentURL }),
-		Raw:         d.included(i, "raw", []string{"none", "inline"}, kind, func(k formats.Kind) bool { return k.RawURL }),
+		Attachments: d.includedAs(i, "attachments", []string{"inline", "metadata"}, kind, func(k formats.Kind) bool { return k.AttachmentURL }),
+		Raw:         d.includedAs(i, "raw", []string{"none", "inline"}, kind, func(k formats.Kind) bool { return k.RawURL }),
 		HTML:        i.flag("html"),
 	}
 }
 
-// included reads one of the values. can tells which formats have a place for its URL.
-func (d *decoder) included(i *section, key string, values []string, kind formats.Kind, can func(formats.Kind) bool) string {
+// includedAs reads one of the values. can tells which formats have a place for its URL.
+func (d *decoder) includedAs(i *section, key string, values []string, kind formats.Kind, can func(formats.Kind) bool) string {
 	text := i.text(key)
 	v, given := i.single[key]
 	what := i.key(key)

@@ -39,7 +39,7 @@ func TestThePageHasTheMessageItsVerdictsRouteAndAttempts(t *testing.T) {
 	if r := m.Recipients[0]; r.Address != "box@in.example" || len(r.Routes) != 1 || r.Routes[0].Why != "its pattern @in.example matches" || r.Routes[0].Then != "delivered to disk" {
 		t.Errorf("%+v", r)
 	}
-	if x := m.Events[0]; x.Sink != "disk" || x.State != recent.EventDelivered || len(x.Attempts) != 1 || !x.Attempts[0].Good || !strings.HasSuffix(m.Reply, x.ID) {
+	if x := m.Events[0]; x.Sink != "disk" || x.State != recent.EventDelivered || len(x.Attempts) != 1 || x.Attempts[0].Class != status.Success || !strings.HasSuffix(m.Reply, x.ID) {
 		t.Errorf("%+v", x)
 	}
 	w.expect("resend", w.try("ESMTP", "ann@good.example", "box@in.example", mailOf("good.example")), takenReply)

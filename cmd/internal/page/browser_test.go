@@ -146,6 +146,24 @@ func (t *tab) noOverflow(path string) {
 	}
 }
 
+// frameText returns the document of the frame that is a target of its own.
+func (t *tab) frameText() string {
+	t.t.Helper()
+	t.b.mu.Lock()
+	session := ""
+	for s, other := range t.b.tabs {
+		if other.log == t.log && s != t.session {
+			session = s
+		}
+	}
+	t.b.mu.Unlock()
+	var root struct{ Root struct{ NodeID int } }
+	t.must(session, "DOM.getDocument", nil, &root)
+	var html struct{ OuterHTML string }
+	t.must(session, "DOM.getOuterHTML", map[string]any{"nodeId": root.Root.NodeID}, &html)
+	return html.OuterHTML
+}
+
 // waitResponse waits until something ending in suffix was answered.
 func (t *tab) waitResponse(suffix string) {
 	t.t.Helper()
@@ -266,6 +284,10 @@ func phoneLightAndDark(t *testing.T, c *browser) {
 		tab.visit(b.home + path)
 		if name == "html" {
 			tab.waitResponse("/frame")
+			if text := tab.frameText(); !strings.Contains(text, "<h1>Invoice</h1>") {
+				t.Errorf("the frame has %q", text)
+			}
+			tab.eval(`document.querySelector("iframe.mail").scrollIntoView()`)
 		}
 		for _, look := range looks {
 			tab.size(look.width, 800, look.scheme)

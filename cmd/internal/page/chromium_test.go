@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -348,7 +349,7 @@ func (t *tab) shoot(name string) {
 		return
 	}
 	var r struct{ Data string }
-	t.must(t.session, "Page.captureScreenshot", map[string]any{"format": "png", "captureBeyondViewport": true}, &r)
+	t.must(t.session, "Page.captureScreenshot", map[string]any{"format": "png", "captureBeyondViewport": !strings.HasPrefix(name, "html-")}, &r)
 	png, err := base64.StdEncoding.DecodeString(r.Data)
 	if err == nil {
 		err = os.WriteFile(filepath.Join(folder, name+".png"), png, 0o644)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mxhook/cmd/internal/recent"
+	"mxhook/inbound/status"
 )
 
 // perPage is how many rows a list shows.
@@ -90,8 +91,11 @@ func steps(m *recent.Message) []step {
 	for _, e := range m.Events {
 		for _, a := range e.Attempts {
 			s := step{At: a.At, Sink: e.Sink, What: "attempt failed: " + a.Condition, Detail: a.Detail, Took: a.Took, Kind: "later"}
-			if a.Good {
+			switch a.Class {
+			case status.Success:
 				s.What, s.Kind = "accepted", "good"
+			case status.Permanent:
+				s.What, s.Kind = "refused", "bad"
 			}
 			list = append(list, s)
 		}
@@ -124,13 +128,16 @@ func ending(e recent.Event) (step, bool) {
 	case recent.EventDelivered:
 		s.What, s.Kind = "delivered", "good"
 		if e.Late {
-			s.What = "delivered, after the sender had been told to come again"
+			s.What = "delivered, after the reply"
 		}
 		if len(e.Attempts) > 0 && !e.Late {
 			return s, false // its attempt says so
 		}
 	case recent.EventDeferred:
 		s.What, s.Kind = "not delivered: the sender has to come again", "later"
+		if e.Optional {
+			s.What = "not delivered, which changes nothing for the sender"
+		}
 	default:
 		return s, false
 	}

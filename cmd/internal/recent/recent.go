@@ -131,7 +131,7 @@ type Attempt struct {
 	Took      time.Duration
 	Condition string
 	Detail    string
-	Good      bool
+	Class     status.Class
 }
 
 // Known are units that were left out because the ledger knows them.

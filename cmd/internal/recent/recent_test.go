@@ -167,7 +167,7 @@ func TestOutcomesFollowTheEvents(t *testing.T) {
 	s.Spooled("msg_1", "app", EventDelivered, sinks.Outcome{Attempts: 3, Detail: "HTTP 200"}, time.Time{})
 	want(Delivered)
 	m, _ := s.Get("t000001")
-	if x := m.Events[0]; len(x.Attempts) != 2 || x.Attempts[0].Detail != "HTTP 503" || !x.Attempts[1].Good || x.Tries != 3 || !x.Spooled {
+	if x := m.Events[0]; len(x.Attempts) != 2 || x.Attempts[0].Detail != "HTTP 503" || x.Attempts[1].Class != status.Success || x.Tries != 3 || !x.Spooled {
 		t.Errorf("%+v", x)
 	}
 }

@@ -106,7 +106,7 @@ func (s *Store) Attempt(a sinks.Attempt) {
 			x.Attempts = slices.Delete(x.Attempts, 0, 1)
 		}
 		x.Attempts = append(x.Attempts, Attempt{At: s.now(), Took: a.Took, Condition: a.Condition.Name(),
-			Detail: Clean(a.Detail, 300), Good: a.Condition.Class() == status.Success})
+			Detail: Clean(a.Detail, 300), Class: a.Condition.Class()})
 		x.Tries++
 	})
 	s.mu.Lock()

@@ -77,7 +77,7 @@ func (c *Client) attempt(budget context.Context, e *sinks.Event, n int, send fun
 	r := c.made(ctx, budget, t, send)
 	took, condition := time.Since(t.begin), status.ConditionOf(r.err)
 	if c.config.Observer != nil {
-		c.config.Observer.Attempt(sinks.Attempt{Sink: c.config.Name, Message: e.Likeness(), Condition: condition, Health: r.health, Took: took})
+		c.config.Observer.Attempt(sinks.Attempt{Sink: c.config.Name, Event: e.ID, Message: e.Likeness(), Condition: condition, Health: r.health, Took: took, Detail: r.detail})
 	}
 	c.log.Debug("attempt", "event", e.ID, "attempt", n, "outcome", condition.Name(), "detail", r.detail, "took", took)
 	return r

@@ -17,16 +17,21 @@ var _ page.Bridge = (*Bridge)(nil)
 // Event implements page.Bridge.
 func (b *Bridge) Event(id string) (*sinks.Event, error) { return b.spool.Event(id) }
 
+// Status implements page.Bridge.
+func (b *Bridge) Status() page.Status {
+	p := b.acquire()
+	defer p.release()
+	s := page.Status{Hostname: p.hostname, Version: b.options.Version, Commit: b.options.Commit[:min(len(b.options.Commit), 12)],
+		Started: b.started.UTC().Truncate(time.Second), NotReady: b.notReady(), SpoolBound: p.config.Spool.MaxBytes}
+	s.Waiting, s.Dead, s.SpoolOctets = b.spool.Stats()
+	return s
+}
+
 // Overview implements page.Bridge.
 func (b *Bridge) Overview() page.Overview {
 	p := b.acquire()
 	defer p.release()
-	o := page.Overview{Hostname: p.hostname, Version: b.options.Version, Commit: b.options.Commit, Started: b.started.UTC().Truncate(time.Second),
-		NotReady: b.notReady(), SpoolBound: p.config.Spool.MaxBytes, MemoryOctets: b.store.InMemory(), Deferred: b.deferrals.oldest(time.Now()).Truncate(time.Second)}
-	if len(o.Commit) > 12 {
-		o.Commit = o.Commit[:12]
-	}
-	o.Waiting, o.Dead, o.SpoolOctets = b.spool.Stats()
+	o := page.Overview{MemoryOctets: b.store.InMemory(), Deferred: b.deferrals.oldest(time.Now()).Truncate(time.Second)}
 	for _, l := range p.config.Listeners {
 		o.Listeners = append(o.Listeners, l.Kind+" "+l.Address)
 	}
@@ -54,6 +59,8 @@ func targetOf(s config.Sink) string {
 			return u.Host + " as " + s.Webhook.Format
 		}
 		return s.Webhook.Format
+	case s.S3 != nil:
+		return s.S3.Bucket
 	case s.Dir != nil:
 		return s.Dir.Path
 	}

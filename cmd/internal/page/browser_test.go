@@ -3,6 +3,8 @@ package page_test
 import (
 	"fmt"
 	"net"
+	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -200,6 +202,21 @@ func listDetailAndLiveUpdate(t *testing.T, c *browser) {
 			t.Errorf("the message does not say %q:\n%s", want, text)
 		}
 	}
+	// The search, and a message that the spool delivers while somebody looks.
+	b.answer(503)
+	b.send("support+9@in.example", b.mail("For later", "", "Hello.\r\n"))
+	event := <-b.got
+	tab.visit(b.home + "/")
+	tab.eval(`document.getElementById("q").focus()`)
+	tab.do("Input.insertText", map[string]any{"text": "SUPPORT+9@"})
+	tab.key("Enter", 13, "\r")
+	tab.wait(`location.search === "?q=SUPPORT%2B9%40" && document.querySelectorAll(".row").length === 1`)
+	tab.eval(`document.querySelector(".cell-what a").click()`)
+	tab.wait(`document.querySelector("#live-head .state").innerText.includes("waiting") && document.querySelector("#live-steps").innerText.includes("HTTP 503")`)
+	tab.eval(`window.kept = 2`)
+	b.answer(200)
+	b.ask("POST", "/spool/replay", form(url.Values{"id": {event + ".app"}}), func(r *http.Request) { r.Header.Set("Authorization", "Bearer the-token") })
+	tab.wait(`document.querySelector("#live-head .state").innerText.includes("delivered") && document.querySelector("#live-steps").innerText.includes("HTTP 200") && window.kept === 2`)
 	if log := tab.seen(); len(log.problems) > 0 {
 		t.Errorf("%q", log.problems)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -201,6 +202,7 @@ func (p *Page) download(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox; frame-ancestors 'none'")
 	h.Set("Content-Type", "application/octet-stream")
 	h.Set("Content-Disposition", `attachment; filename="`+event+`.eml"`)
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(10 * time.Minute)) // for slow lines
 	if err := p.config.Bridge.Raw(r.Context(), id, w); err != nil {
 		panic(http.ErrAbortHandler) // the client sees that it is not whole
 	}

@@ -8,19 +8,22 @@ import (
 	"mxhook/sinks/circuit"
 )
 
-// Overview is how the bridge is set up and how it is. It holds no secret: of a URL the
-// host alone.
-type Overview struct {
+// Status is how the bridge is, as every document of the page shows it.
+type Status struct {
 	Hostname, Version, Commit string
 	Started                   time.Time
 	NotReady                  string // why no mail is taken, "" when it is
-	Listeners                 []string
-	Waiting, Dead             int // events in the spool
+	Waiting, Dead             int    // events in the spool
 	SpoolOctets, SpoolBound   int64
-	MemoryOctets              int64
-	Deferred                  time.Duration // for how long the oldest message has been
-	Sinks                     []Sink
-	Routes                    []Route
+}
+
+// Overview is how the bridge is set up. It holds no secret: of a URL the host alone.
+type Overview struct {
+	Listeners    []string
+	MemoryOctets int64
+	Deferred     time.Duration // for how long the oldest message has been
+	Sinks        []Sink
+	Routes       []Route
 }
 
 // Sink is one sink of the configuration.
@@ -36,11 +39,11 @@ type Route struct {
 
 // sinksPage is what the page of sinks and routes shows.
 type sinksPage struct {
-	Sinks                []sinkRow
-	Routes               []routeRow
-	Messages, Refusals   int
-	Octets               int64
-	Circuits, OpenedOnes int
+	Overview
+	Sinks              []sinkRow
+	Routes             []routeRow
+	Messages, Refusals int
+	Octets             int64
 }
 
 type sinkRow struct {
@@ -56,16 +59,9 @@ type routeRow struct {
 func (p *Page) sinks(w http.ResponseWriter, r *http.Request) {
 	o := p.config.Bridge.Overview()
 	sinks, routes := p.config.Recent.Counts()
-	var body sinksPage
+	body := sinksPage{Overview: o}
 	for _, s := range o.Sinks {
-		row := sinkRow{Sink: s, Count: sinks[s.Name]}
-		if s.Circuit != nil {
-			body.Circuits++
-			if s.Circuit.State != circuit.Closed {
-				body.OpenedOnes++
-			}
-		}
-		body.Sinks = append(body.Sinks, row)
+		body.Sinks = append(body.Sinks, sinkRow{s, sinks[s.Name]})
 	}
 	for _, x := range o.Routes {
 		body.Routes = append(body.Routes, routeRow{x, routes[x.Name]})

@@ -34,7 +34,9 @@ type Bridge interface {
 	control.Operations
 	// Event makes a waiting or dead event again. The caller releases its Data.
 	Event(id string) (*sinks.Event, error)
-	// Overview tells how the bridge is set up and how it is.
+	// Status tells how the bridge is. It is quick.
+	Status() Status
+	// Overview tells how it is set up, too.
 	Overview() Overview
 }
 

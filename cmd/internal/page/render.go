@@ -16,7 +16,7 @@ type frameOf struct {
 	Section string // of the navigation
 	Token   string
 	Session bool // there is one to log out of
-	Status  Overview
+	Status  Status
 	Body    any
 }
 
@@ -26,7 +26,7 @@ func (p *Page) render(w http.ResponseWriter, r *http.Request, code int, name, se
 	f := frameOf{Title: title, Section: section, Token: p.token, Body: body}
 	f.Session, _ = r.Context().Value(sessionKey{}).(bool)
 	if name != "login" {
-		f.Status = p.config.Bridge.Overview()
+		f.Status = p.config.Bridge.Status()
 	}
 	var b bytes.Buffer
 	if err := p.templates[name].Execute(&b, f); err != nil {

@@ -177,6 +177,7 @@ func (p *Page) change(w http.ResponseWriter, r *http.Request, done string, do fu
 		p.confirm(w, r, done, s)
 		return
 	}
+	http.NewResponseController(w).SetWriteDeadline(time.Time{}) // many events take their time
 	changed, err := do(r.Context(), s)
 	p.spooled.forget()
 	if err != nil {

@@ -22,7 +22,8 @@ type still struct{ control.Operations }
 
 func (still) List(context.Context, control.Filter, func(spool.Item) error) error { return nil }
 func (still) Event(string) (*sinks.Event, error)                                 { return nil, control.NotFound("x") }
-func (still) Overview() page.Overview                                            { return page.Overview{Hostname: "mx.in.example"} }
+func (still) Status() page.Status                                                { return page.Status{Hostname: "mx.in.example"} }
+func (still) Overview() page.Overview                                            { return page.Overview{} }
 
 // fill puts messages into a store, numbered from first, as large as they usually are.
 func fill(s *recent.Store, first, n int) {

@@ -54,7 +54,14 @@
       if (answer.status === 200) {
         tag = answer.headers.get("ETag") || "";
         swap(new DOMParser().parseFromString(await answer.text(), "text/html"));
-      } else if (answer.status !== 304 && answer.status !== 404) {
+      } else if (answer.status === 404) {
+        const gone = document.createElement("p");
+        gone.className = "notice later";
+        gone.setAttribute("role", "status");
+        gone.textContent = document.body.dataset.gone;
+        document.getElementById("main").prepend(gone);
+        return;
+      } else if (answer.status !== 304) {
         throw new Error(answer.status);
       }
       wait = pause;

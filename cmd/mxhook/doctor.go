@@ -109,7 +109,15 @@ func prepareDoctor(o *doctor.Options, c *config.Config, resolver, authorities st
 	}
 	o.Resolver = dns.New(dns.Config{Servers: servers})
 	release, commit := buildVersion()
-	o.Sinks, err = bridge.Sinks(c, bridge.Options{Log: slog.New(slog.DiscardHandler), Version: release, Commit: commit})
+	bo := bridge.Options{Log: slog.New(slog.DiscardHandler), Version: release, Commit: commit}
+	if o.Sinks, err = bridge.Sinks(c, bo); err != nil {
+		return err
+	}
+	queues, err := bridge.Queues(c, bo)
+	o.Queues = map[string]doctor.Queue{}
+	for name, q := range queues {
+		o.Queues[name] = q
+	}
 	return err
 }
 

@@ -54,3 +54,18 @@ func (q sqsQueue) Hide(ctx context.Context, m worker.Message, d time.Duration) e
 func (q sqsQueue) Delete(ctx context.Context, m worker.Message) error {
 	return q.Queue.Delete(ctx, m.Handle)
 }
+
+// Queues opens the queues of a configuration's sources outside a bridge, as Sinks makes
+// its sinks. It opens no connection.
+func Queues(c *config.Config, o Options) (map[string]worker.Queue, error) {
+	b := &Bridge{options: o}
+	all := map[string]worker.Queue{}
+	for _, s := range c.Sources {
+		q, err := b.openQueue(s)
+		if err != nil {
+			return nil, fmt.Errorf("source %q: %w", s.Name, err)
+		}
+		all[s.Name] = q
+	}
+	return all, nil
+}

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"mxhook/cmd/internal/config"
+	"mxhook/cmd/internal/worker"
 	"mxhook/routing"
 	"mxhook/sinks"
 	"mxhook/verify/dns"
@@ -60,10 +61,16 @@ type Resolver interface {
 	LookupCNAME(ctx context.Context, name string) (string, error)
 }
 
+// Queue is what a source takes its events from.
+type Queue interface {
+	Properties(ctx context.Context) (worker.Properties, error)
+}
+
 // Options say what is checked, and with what.
 type Options struct {
 	Config   *config.Config
 	Sinks    map[string]sinks.Sink // of the configuration, by name
+	Queues   map[string]Queue      // of its sources, by name
 	Resolver Resolver
 	Domains  []string       // in lower-case A-labels; none: all that the routes serve
 	Roots    *x509.CertPool // the authorities that senders trust; nil: the system's
@@ -136,6 +143,9 @@ func (d *doctor) groups() []group {
 	}
 	for _, s := range d.Config.Sinks {
 		all = append(all, group{sinksSection, s.Name, func(ctx context.Context, f *findings) { d.sink(ctx, f, s) }})
+	}
+	for _, q := range d.Config.Sources {
+		all = append(all, group{sinksSection, q.Name, func(ctx context.Context, f *findings) { d.source(ctx, f, q.Name) }})
 	}
 	for _, r := range d.Config.Routes {
 		if a, asks := d.Config.Accepts[r.Name]; asks {

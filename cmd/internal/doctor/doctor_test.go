@@ -1,8 +1,11 @@
 package doctor_test
 
 import (
+	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -12,6 +15,8 @@ import (
 
 	"mxhook/cmd/internal/config"
 	"mxhook/cmd/internal/doctor"
+	"mxhook/cmd/internal/worker"
+	"mxhook/inbound/status"
 	"mxhook/verify/dns"
 )
 
@@ -199,6 +204,40 @@ var brokenHere = []broken{
 	{"a clock that nobody keeps", func(w *world) {
 		w.options = func(o *doctor.Options) { o.Synchronized = func() (bool, bool) { return false, true } }
 	}, doctor.Warning, "clock", "nothing keeps it right", "timedatectl"},
+}
+
+// queue is one that a source has.
+type queue struct {
+	properties worker.Properties
+	err        error
+}
+
+func (q queue) Properties(context.Context) (worker.Properties, error) { return q.properties, q.err }
+
+func TestQueuesOfSources(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.change = func(c *config.Config) {
+		for _, name := range []string{"good", "endless", "refused", "unknown"} {
+			c.Sources = append(c.Sources, config.Source{Name: name, Type: "sqs", Deliver: []string{"disk"}})
+		}
+	}
+	w.options = func(o *doctor.Options) {
+		o.Queues = map[string]doctor.Queue{
+			"good": queue{worker.Properties{Most: 5}, nil}, "endless": queue{},
+			"refused": queue{err: status.SinkOperator.Wrap("source refused", errors.New("AccessDenied"))},
+		}
+	}
+	got := map[string]doctor.Severity{}
+	for _, c := range w.examine().Checks {
+		if c.Name == "source" {
+			got[c.Subject] = c.Severity
+		}
+	}
+	want := map[string]doctor.Severity{"good": doctor.OK, "endless": doctor.Warning, "refused": doctor.Error, "unknown": doctor.Unknown}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
 }
 
 // TestTheOneThingThatIsBrokenIsTheOneThingThatIsTold breaks one thing after the other.

@@ -71,7 +71,7 @@ func (r Report) sections() (all []string) {
 }
 
 // sinksSection is the one section of several subjects that have names.
-const sinksSection = "Sinks"
+const sinksSection = "Sinks, sources and questions"
 
 // rank is the place of a section: first comes what people ask for, their domains.
 func rank(section string) int {

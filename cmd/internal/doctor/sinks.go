@@ -135,6 +135,25 @@ func (d *doctor) accept(ctx context.Context, f *findings, a config.Accept) {
 	f.ok("accept", "its server is reached")
 }
 
+// source asks a queue for its properties, which needs the right to use it.
+func (d *doctor) source(ctx context.Context, f *findings, name string) {
+	q, ok := d.Queues[name]
+	if !ok {
+		f.unknown("source", sinks.ErrUnchecked, "its events are not taken")
+		return
+	}
+	p, err := q.Properties(ctx)
+	switch {
+	case err != nil:
+		f.add(Error, "source", words(err), "its events are not taken; they wait in the queue until its retention period is over", sinkFix(err))
+	case p.Most == 0:
+		f.add(Warning, "source", "the queue is reached, and has no dead-letter queue", "a message that can never be delivered comes back until its retention period is over, and is lost then",
+			"give the queue a RedrivePolicy with maxReceiveCount and a dead-letter queue")
+	default:
+		f.ok("source", "the queue is reached; what was received %d times in vain goes to its dead-letter queue", p.Most)
+	}
+}
+
 // dirSpace tells how much a folder's file system can take.
 func (d *doctor) dirSpace(f *findings, path string) {
 	v, ok := volumeOf(path)

@@ -124,7 +124,7 @@ routes:
 		`secret: ["${MXHOOK_APP_SECRET_1}", "${MXHOOK_SECRET}", "${UNSET}"]`,
 		`Authorization: "${MXHOOK_APP_HEADERS_AUTHORIZATION}"`, `X-Key: "${CANARY}"` + "\n",
 		`url: "https://app.example.com/in?key=${CANARY}&t={t}"` + "\n", `url: "${CANARY_URL}"` + "\n",
-		"fan_out: recipient  # as its url or format wants it", "attempts: 2  # default", `name: "1"  # default`, "cache: 60s  # default",
+		"fan_out: recipient  # as its url, queue or format wants it", "attempts: 2  # default", `name: "1"  # default`, "cache: 60s  # default",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %s in\n%s", want, out)

@@ -84,7 +84,7 @@ func (w *writer) sink(s scope, name string, n ast.Node) {
 	s.fixed = map[string]fixed{}
 	if p, _ := sink.Payload(); p.FanOut == "recipient" {
 		if v, ok := child(n, "fan_out"); !ok || rawOf(v) != p.FanOut {
-			s.fixed["fan_out"] = fixed{text: p.FanOut, comment: "as its url or format wants it", always: true}
+			s.fixed["fan_out"] = fixed{text: p.FanOut, comment: "as its url, queue or format wants it", always: true}
 		}
 	}
 	if sink.SQS != nil {

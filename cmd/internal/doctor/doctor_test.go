@@ -186,6 +186,10 @@ var brokenHere = []broken{
 			w.t.Fatal(err)
 		}
 	}, doctor.Error, "sink", "not a directory", "mend"},
+	{"a folder that another sink stores in", func(w *world) {
+		w.yaml = strings.Replace(w.yaml, "secret: whsec_", "include: {attachments: \"store:files\"}, secret: whsec_", 1)
+		w.yaml = strings.Replace(w.yaml, "routes:", "  files: {type: dir, path: FOLDER/key.pem/x}\nroutes:", 1)
+	}, doctor.Error, "sink", "not a directory", "mend"},
 	{"a state folder that all may read", func(w *world) {
 		w.change = func(c *config.Config) {
 			if err := os.Chmod(c.State, 0o755); err != nil {

@@ -35,7 +35,7 @@ func (f *findings) ok(name, format string, args ...any) {
 
 // unknown says why something could not be found out.
 func (f *findings) unknown(name string, err error, why string) {
-	f.add(Unknown, name, "could not be found out: "+reason(err), why, "find out why there is no answer, then run doctor again")
+	f.add(Unknown, name, "could not be found out: "+reason(err), why, "find out why there is no answer (a firewall, verify.resolver, /etc/resolv.conf), then run doctor again")
 }
 
 // reason is why a look-up or a connection failed, in words.

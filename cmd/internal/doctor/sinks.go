@@ -65,16 +65,25 @@ func (d *doctor) required(name string) bool {
 		}
 	}
 	for _, s := range d.Config.Sinks {
-		if s.Webhook == nil || s.Name == name || !d.named(s.Name) {
-			continue
-		}
-		for _, value := range []string{s.Webhook.Include.Attachments, s.Webhook.Include.Raw} {
-			if in, stores := config.StoreIn(value); stores && in == name {
-				return true
-			}
+		if s.Name != name && d.named(s.Name) && slices.Contains(storesOf(s), name) {
+			return true
 		}
 	}
 	return false
+}
+
+// storesOf returns the sinks in which another one puts what its payloads only name.
+func storesOf(s config.Sink) (names []string) {
+	p, _ := s.Payload()
+	for _, value := range []string{p.Include.Attachments, p.Include.Raw} {
+		if in, stores := config.StoreIn(value); stores {
+			names = append(names, in)
+		}
+	}
+	if s.SQS != nil && s.SQS.Overflow != "" {
+		names = append(names, s.SQS.Overflow)
+	}
+	return names
 }
 
 // named tells whether a route or a source has the sink.

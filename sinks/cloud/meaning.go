@@ -59,6 +59,7 @@ var codes = map[string]struct {
 	hint      string
 }{
 	"InvalidAccessKeyId":                      {hint: "the access key is unknown"},
+	"XAdminUserNotFound":                      {hint: "the access key is unknown"}, // versitygw
 	"SignatureDoesNotMatch":                   {hint: "the secret access key is wrong"},
 	"AccessDenied":                            {hint: "the credentials don't permit this"},
 	"AccessDeniedException":                   {hint: "the credentials don't permit this"},
@@ -97,7 +98,7 @@ var codes = map[string]struct {
 	"EntityTooLarge": {status.SinkTooBig, false, sinks.Well, ""},
 }
 
-var credentialCodes = []string{"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "ExpiredTokenException", "InvalidToken", "InvalidClientTokenId"}
+var credentialCodes = []string{"InvalidAccessKeyId", "XAdminUserNotFound", "SignatureDoesNotMatch", "ExpiredToken", "ExpiredTokenException", "InvalidToken", "InvalidClientTokenId"}
 
 // MeaningOf says what a status that is neither 2xx nor known to the sink means, and the
 // error code that came with it. It is pure.

@@ -178,6 +178,9 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	n, err := b.reader.Read(p)
 	b.at += int64(n)
+	if b.at > b.object.size || err == io.EOF && b.at != b.object.size {
+		return n, errUnread
+	}
 	return n, err
 }
 

@@ -254,7 +254,7 @@ func (w *watched) Read(p []byte) (int, error) {
 	return w.Reader.Read(p)
 }
 
-func TestAKeptConnectionThatDiedCostsNoAttempt(t *testing.T) {
+func TestAKeptConnectionThatDiedIsReplaced(t *testing.T) {
 	alone(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -274,7 +274,7 @@ func TestAKeptConnectionThatDiedCostsNoAttempt(t *testing.T) {
 			}()
 		}
 	}()
-	c := newClient(t, keys(Config{Endpoint: "http://" + l.Addr().String(), Attempts: 1}))
+	c := newClient(t, keys(Config{Endpoint: "http://" + l.Addr().String(), Attempts: 2}))
 	for i := range 5 {
 		if o := c.Deliver(t.Context(), sinktest.NewEvent(10), put("x")); o.Err != nil {
 			t.Errorf("%d: %+v", i, o)

@@ -1,6 +1,7 @@
 package s3_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
@@ -17,23 +18,24 @@ import (
 func mailOf(t testing.TB, size int) (e *sinks.Event, files [][]byte) {
 	t.Helper()
 	source := rand.NewChaCha8([32]byte{1})
-	store := inbound.NewStore(t.TempDir(), 64<<10)
-	buffer := store.NewBuffer(0)
-	fmt.Fprint(buffer, "From: bob@sender.example\r\nTo: ann@in.example\r\nSubject: files\r\nMessage-ID: <2@sender.example>\r\nMIME-Version: 1.0\r\n"+
+	var text bytes.Buffer
+	text.WriteString("From: bob@sender.example\r\nTo: ann@in.example\r\nSubject: files\r\nMessage-ID: <2@sender.example>\r\nMIME-Version: 1.0\r\n" +
 		"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nSee below.\r\n")
 	for i := range 2 {
 		file := make([]byte, size*28/74)
 		source.Read(file)
 		files = append(files, file)
-		fmt.Fprintf(buffer, "--b\r\nContent-Type: text/html\r\nContent-Disposition: attachment; filename=\"../<b>%d.html\"\r\nContent-Transfer-Encoding: base64\r\n\r\n", i)
+		fmt.Fprintf(&text, "--b\r\nContent-Type: text/html\r\nContent-Disposition: attachment; filename=\"../<b>%d.html\"\r\nContent-Transfer-Encoding: base64\r\n\r\n", i)
 		for encoded := []byte(base64.StdEncoding.EncodeToString(file)); len(encoded) > 0; {
 			n := min(76, len(encoded))
-			buffer.Write(encoded[:n])
-			fmt.Fprint(buffer, "\r\n")
+			text.Write(encoded[:n])
+			text.WriteString("\r\n")
 			encoded = encoded[n:]
 		}
 	}
-	fmt.Fprint(buffer, "--b--\r\n")
+	text.WriteString("--b--\r\n")
+	buffer := inbound.NewStore(t.TempDir(), 64<<10).NewBuffer(0)
+	buffer.Write(text.Bytes())
 	data, err := buffer.Freeze()
 	if err != nil {
 		t.Fatal(err)

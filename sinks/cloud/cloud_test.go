@@ -205,6 +205,18 @@ func TestAnAttemptThatWasWrittenGoesOnBeyondTheBudget(t *testing.T) {
 	}
 }
 
+func TestAnAttemptThatCameToNoRequestInTimeIsNotTheOperators(t *testing.T) {
+	alone(t)
+	send := func(ctx context.Context, _ *aws.Config) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	o := newClient(t, keys(Config{Endpoint: "http://127.0.0.1:1", Timeout: time.Millisecond})).Deliver(t.Context(), sinktest.NewEvent(10), send)
+	if status.ConditionOf(o.Err) != status.SinkTimeout {
+		t.Errorf("%+v", o)
+	}
+}
+
 func TestAnAttemptThatWasNotWrittenEndsWithTheBudget(t *testing.T) {
 	alone(t)
 	came, over := make(chan struct{}), make(chan struct{})

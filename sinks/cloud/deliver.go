@@ -118,6 +118,8 @@ func (c *Client) judge(ctx context.Context, t *try, err error) result {
 	code, header, host, tracer := t.status, t.header, t.host, t.tracer
 	t.mu.Unlock()
 	switch {
+	case tracer == nil && ctx.Err() != nil:
+		return own(status.SinkTimeout.Wrap(c.Op(), errors.New("timed out before a request was made")))
 	case tracer == nil: // it came to no request
 		return own(status.SinkOperator.Wrap(c.Op(), errors.New("the request can't be made: look at bucket, region and endpoint")))
 	case code >= 300:

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"sync"
@@ -108,13 +109,27 @@ func (h *handler) event(ctx context.Context, m events.SQSMessage) bool {
 	case worker.Accepted:
 		log.Info("queued event delivered")
 		return true
-	case worker.Refused:
-		// A dead event of ours would end with the Lambda: the dead-letter queue keeps it.
-		log.Warn("queued event refused for good, it goes to the dead-letter queue", "detail", o.Detail)
-	default:
-		log.Warn("queued event not delivered, it comes again", "detail", o.Detail)
+	case worker.Refused, worker.Poison:
+		return h.bury(ctx, log.With("detail", o.Detail), m)
 	}
+	log.Warn("queued event not delivered, it comes again", "detail", o.Detail)
 	return false
+}
+
+// bury puts what no other try will deliver into the dead-letter queue: a dead event of
+// ours would end with the Lambda. Where there is none, or it takes nothing, the message
+// comes again until the queue's own tries are over.
+func (h *handler) bury(ctx context.Context, log *slog.Logger, m events.SQSMessage) bool {
+	if h.dead == nil {
+		log.Warn("queued event will not be delivered by any try, it comes again until the queue ends it; set " + envDeadQueue)
+		return false
+	}
+	if err := h.dead.put(ctx, m); err != nil {
+		log.Error("queued event will not be delivered by any try, and comes again", "error", err)
+		return false
+	}
+	log.Warn("queued event put into the dead-letter queue: no try will deliver it")
+	return true
 }
 
 // messageOf is a message as the worker knows it.

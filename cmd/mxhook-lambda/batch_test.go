@@ -2,13 +2,20 @@ package main
 
 import (
 	"context"
+	"crypto/md5"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"mxhook/cmd/internal/worker"
 	"mxhook/cmd/internal/worker/workertest"
@@ -189,5 +196,65 @@ func TestAnEventOfTheQueueReachesTheWebhook(t *testing.T) {
 	}
 	if got := w.app.requests(); got[1].id != got[0].id {
 		t.Errorf("ids %s and %s", got[0].id, got[1].id)
+	}
+}
+
+// deadQueue speaks enough of SQS to take messages.
+type deadQueue struct {
+	*httptest.Server
+	mu   sync.Mutex
+	down bool
+	got  []map[string]any
+}
+
+func (q *deadQueue) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var in map[string]any
+	json.NewDecoder(r.Body).Decode(&in)
+	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	if q.down || r.Header.Get("X-Amz-Target") != "AmazonSQS.SendMessage" {
+		w.WriteHeader(http.StatusBadRequest)
+		json.NewEncoder(w).Encode(map[string]string{"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "secret words"})
+		return
+	}
+	q.got = append(q.got, in)
+	sum := md5.Sum([]byte(in["MessageBody"].(string)))
+	json.NewEncoder(w).Encode(map[string]string{"MessageId": "1", "MD5OfMessageBody": hex.EncodeToString(sum[:])})
+}
+
+func TestWhatNoTryWillDeliverGoesToTheDeadLettersAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.queued = &scripted{}
+	q := &deadQueue{}
+	q.Server = httptest.NewServer(q)
+	t.Cleanup(q.Close)
+	w.dead = &deadLetters{url: q.URL + "/123456789012/dead", client: sqs.New(sqs.Options{
+		Region: "eu-central-1", BaseEndpoint: &q.URL, Credentials: credentials.NewStaticCredentialsProvider("AKIA", "secret", ""),
+	})}
+	if again := w.invokeBatch(t.Context(), event(t, "a", "refused", ""), event(t, "b", "poison", ""), event(t, "c", "temporary", ""), event(t, "d", "", "")); again != "c" {
+		t.Errorf("again %q\n%s", again, w.log)
+	}
+	bodies := []string{}
+	for _, in := range q.got {
+		bodies = append(bodies, in["MessageBody"].(string))
+		if facts := in["MessageAttributes"].(map[string]any)["mxhook-event"].(map[string]any); facts["StringValue"] != "{}" || facts["DataType"] != "String" {
+			t.Errorf("%v", in)
+		}
+	}
+	if slices.Sort(bodies); !slices.Equal(bodies, []string{"poison", "refused"}) {
+		t.Errorf("%q", bodies)
+	}
+	q.down = true
+	if again := w.invokeBatch(t.Context(), event(t, "a", "refused", "")); again != "a" || strings.Contains(w.log.String(), "secret words") || !strings.Contains(w.log.String(), "QueueDoesNotExist") {
+		t.Errorf("a queue that is not there: again %q\n%s", again, w.log)
+	}
+	q.down, w.dead.url = false, w.dead.url+".fifo"
+	w.sources[0].QueueURL += ".fifo"
+	if again := w.invokeBatch(t.Context(), fifo(event(t, "a", "refused", "g")), fifo(event(t, "b", "", "g"))); again != "" {
+		t.Errorf("again %q", again)
+	}
+	if last := q.got[len(q.got)-1]; last["MessageGroupId"] != "g" || last["MessageDeduplicationId"] != "a" {
+		t.Errorf("%v", last)
 	}
 }

@@ -23,6 +23,7 @@ type handler struct {
 	queued  queued
 	ses     *ses.Source // nil without a bucket
 	sources []config.Source
+	dead    *deadLetters // nil without a queue
 	bucket  string
 	prefix  string
 	budget  time.Duration

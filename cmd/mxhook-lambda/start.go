@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"mxhook/cmd/internal/bridge"
 	"mxhook/cmd/internal/config"
@@ -31,11 +32,12 @@ const (
 	envSSMPath    = "MXHOOK_SSM_PATH"    // below it are parameters for ${NAME}
 	envSESBucket  = "MXHOOK_SES_BUCKET"  // where SES keeps messages; without it none are taken
 	envSESPrefix  = "MXHOOK_SES_PREFIX"  // of their keys
+	envDeadQueue  = "MXHOOK_DEAD_QUEUE"  // the URL of the queue for what no try will deliver
 )
 
 // environment returns all names that the program reads besides ${NAME}.
 func environment() []string {
-	return []string{envConfig, envConfigText, envSSMPath, envSESBucket, envSESPrefix}
+	return []string{envConfig, envConfigText, envSSMPath, envSESBucket, envSESPrefix, envDeadQueue}
 }
 
 // initTime is for everything before the first event; Lambda gives 10 s.
@@ -80,6 +82,9 @@ func build(c *config.Config, sdk aws.Config, env func(string) (string, bool), o 
 	h := &handler{bridge: b, queued: b, sources: c.Sources, budget: c.Delivery.Budget, log: o.Log}
 	h.bucket, _ = env(envSESBucket)
 	h.prefix, _ = env(envSESPrefix)
+	if url, ok := env(envDeadQueue); ok && url != "" {
+		h.dead = &deadLetters{client: sqs.NewFromConfig(sdk), url: url}
+	}
 	if err := b.Store().Admit(0); err != nil {
 		h.close()
 		return nil, fmt.Errorf("no message would be taken: %w; a Lambda has 512 MiB in /tmp unless it is given more, so set limits: {disk_reserve: 64MiB}", err)

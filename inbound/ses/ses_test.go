@@ -254,3 +254,22 @@ func TestAnObjectAloneHasItsEnvelopeFromSES(t *testing.T) {
 		t.Error("the set-up object is a message")
 	}
 }
+
+func FuzzParse(f *testing.F) {
+	for _, file := range []string{"sns-s3.json", "lambda-action.json"} {
+		text, err := os.ReadFile("testdata/" + file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		n, ok, err := Parse(text, "ses-inbound", "in/")
+		if ok != (err == nil && n.MessageID != "") {
+			t.Errorf("%v, %v of %q", ok, err, text)
+		}
+		if ok && (!isID(n.MessageID) || n.Bucket == "" || n.Key == "" || len(n.Recipients) == 0) || err != nil && !errors.Is(err, ErrNotSES) {
+			t.Errorf("%+v, %v of %q", n, err, text)
+		}
+	})
+}

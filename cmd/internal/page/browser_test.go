@@ -43,7 +43,7 @@ const hostile = `<!doctype html><html><head><title>x</title>
 <script>top.pwned = 1; fetch("http://%[1]s/fetch"); alert(1)</script><script src="http://%[1]s/script.js"></script></head>
 <body onload="top.pwned=2; alert(2)" background="http://%[1]s/background.png">
 <p>Hello from a mail</p><table width="100000"><tr>%[2]s</tr></table><img src="http://%[1]s/pixel.gif" srcset="http://%[1]s/set.gif 2x" onerror="top.pwned=3;alert(3)"><img src=x onerror=alert(4)>
-<svg onload="alert(5)"><script>alert(6)</script><image href="http://%[1]s/svg.png"/><use href="http://%[1]s/use.svg#x"/><a xlink:href="javascript:alert(7)"><text y="20">svg</text></a></svg>
+<svg><title><link rel="preconnect" href="http://%[1]s"><link rel="preconnect" href="http://canary.test"><meta http-equiv="refresh" content="0;url=http://%[1]s/hidden"></title></svg><svg onload="alert(5)"><script>alert(6)</script><image href="http://%[1]s/svg.png"/><use href="http://%[1]s/use.svg#x"/><a xlink:href="javascript:alert(7)"><text y="20">svg</text></a></svg>
 <a id="script" href="javascript:top.pwned=8;alert(8)">script</a> <a id="away" href="http://%[1]s/away" ping="http://%[1]s/ping">away</a> <a href="http://%[1]s/top" target="_top">top</a> <a href="http://%[1]s/new" target="_blank">new</a>
 <iframe src="http://%[1]s/frame"></iframe><iframe srcdoc="<script>parent.parent.pwned=9</script>"></iframe><object data="http://%[1]s/object"></object><embed src="http://%[1]s/embed"><video src="http://%[1]s/video" poster="http://%[1]s/poster" autoplay></video><audio src="http://%[1]s/audio" autoplay></audio>
 <form action="http://%[1]s/form" method="post"><input name="a"><button autofocus onfocus="alert(10)">send</button></form><input type="image" src="http://%[1]s/input.png"><marquee onstart="alert(11)">m</marquee><details open ontoggle="alert(12)">d</details>
@@ -61,10 +61,12 @@ func (b *bed) hostileMail(address string) string {
 // TestBrowser looks at the page as a person does, in one Chromium.
 func TestBrowser(t *testing.T) {
 	address, visits := canary(t)
-	c := chromium(t, "--host-resolver-rules=MAP canary.test "+address)
+	c := chromium(t, "--host-resolver-rules=MAP canary.test "+address+", MAP rebound.test 127.0.0.1")
 	t.Run("hostile mail runs and loads nothing", func(t *testing.T) { hostileMailRunsAndLoadsNothing(t, c, address, visits) })
 	t.Run("list, detail and live update", func(t *testing.T) { listDetailAndLiveUpdate(t, c) })
 	t.Run("replay by click, and the keyboard alone", func(t *testing.T) { replayByClickAndKeyboardAlone(t, c) })
+	t.Run("other sites are refused", func(t *testing.T) { otherSitesAreRefused(t, c) })
+	t.Run("log in and out", func(t *testing.T) { logInAndOut(t, c) })
 	t.Run("phone, light and dark", func(t *testing.T) { phoneLightAndDark(t, c) })
 }
 
@@ -313,6 +315,9 @@ func phoneLightAndDark(t *testing.T, c *browser) {
 			back := tab.eval(`getComputedStyle(document.body).backgroundColor`)
 			if dark := back == "rgb(18, 22, 27)"; dark != (look.scheme == "dark") {
 				t.Errorf("%s: the background is %v", look.name, back)
+			}
+			if pale := tab.eval(paleText).([]any); len(pale) > 0 {
+				t.Errorf("%s %s: text is hard to read: %v", look.name, path, pale)
 			}
 			small := tab.eval(`[...document.querySelectorAll("button, .filter a, .top nav a")].filter(e => { const r = e.getBoundingClientRect(); return r.width > 0 && r.height < 24 }).length`)
 			if small != 0.0 {

@@ -1,12 +1,7 @@
 package page
 
 import (
-	"bytes"
-	"io"
 	"net/http"
-
-	"golang.org/x/net/html"
-	"golang.org/x/net/html/atom"
 
 	"mxhook/sinks"
 )
@@ -34,7 +29,9 @@ func (p *Page) frame(w http.ResponseWriter, r *http.Request) {
 	var text []byte
 	err := p.made(r, id, func(e *sinks.Event) error {
 		s := e.Message.HTML
-		text = still([]byte(s[:min(len(s), maxHTML)]))
+		if text = still(s[:min(len(s), maxHTML)]); text == nil {
+			text = []byte("<!doctype html>\n<p>This HTML can't be drawn: it is too deep, or made to be read in more than one way. See the source.")
+		}
 		return nil
 	})
 	if err != nil {
@@ -55,51 +52,4 @@ func (p *Page) hasHTML(r *http.Request, id string) (has bool, err error) {
 		return nil
 	})
 	return has, err
-}
-
-// dropped are the elements that are left out of the frame. The policy forbids what they
-// would load; but a browser may open a connection, or look up a name, because of a link
-// or a meta element, and no policy speaks of that.
-var dropped = map[atom.Atom]bool{atom.Link: true, atom.Meta: true, atom.Base: true, atom.Script: true, atom.Noscript: true,
-	atom.Iframe: true, atom.Frame: true, atom.Frameset: true, atom.Object: true, atom.Embed: true, atom.Applet: true, atom.Template: true}
-
-// still returns HTML without the elements that are dropped. What they hold stays, but for
-// the text of script, iframe and noscript. It is not what keeps the mail from doing harm: the
-// sandbox and the policy are.
-func still(text []byte) []byte {
-	out := bytes.NewBufferString("<!doctype html>\n")
-	z := html.NewTokenizer(bytes.NewReader(text))
-	z.SetMaxBuf(maxHTML + 1)
-	skip := atom.Atom(0) // whose text is left out
-	for {
-		kind := z.Next()
-		if kind == html.ErrorToken {
-			if z.Err() != io.EOF {
-				out.Reset()
-			}
-			return out.Bytes()
-		}
-		raw := bytes.Clone(z.Raw())
-		switch kind {
-		case html.StartTagToken, html.SelfClosingTagToken, html.EndTagToken:
-			name, _ := z.TagName()
-			a := atom.Lookup(name)
-			switch {
-			case kind == html.EndTagToken && a == skip:
-				skip = 0
-			case kind == html.StartTagToken && (a == atom.Script || a == atom.Iframe || a == atom.Noscript):
-				skip = a
-			}
-			if dropped[a] || skip != 0 {
-				continue
-			}
-		case html.TextToken:
-			if skip != 0 {
-				continue
-			}
-		case html.DoctypeToken, html.CommentToken:
-			continue
-		}
-		out.Write(raw)
-	}
 }

@@ -139,25 +139,26 @@ func orNobody(names []string) string {
 	return list(names, text)
 }
 
+// errNoRoots is why a chain can't be judged.
+var errNoRoots = errors.New("this system has no authorities to check certificates by; install ca-certificates, or name a file with --root-ca")
+
 // certificateChain tells a chain that is not complete from one that nobody trusts.
 func (d *doctor) certificateChain(f *findings, c *certificate) {
 	if !c.untrusted {
 		return
 	}
 	last := c.chain[len(c.chain)-1]
-	err := d.verify(c)
-	var system x509.SystemRootsError
 	const then = "senders that heed an MTA-STS policy don't deliver; others encrypt without looking, and DANE needs no authority"
 	switch {
-	case errors.As(err, &system):
-		f.unknown("certificate", errors.New("this system has no authorities to check the chain by"), then)
 	case selfSigned(c.chain[0]):
 		f.add(Warning, "certificate", "it is self-signed", then, "get one from an authority, for example with certbot, or publish the TLSA record and no MTA-STS policy")
+	case d.noRoots:
+		f.unknown("certificate", errNoRoots, then)
 	case selfSigned(last):
 		f.add(Warning, "certificate", fmt.Sprintf("it is signed by an authority that is not publicly trusted, %s", quoted(last.Subject.CommonName)), then,
 			"get one from a public authority, or publish the TLSA record and no MTA-STS policy")
 	default:
-		f.add(Error, "certificate", fmt.Sprintf("the chain is not complete: the certificate of %s is missing", quoted(last.Issuer.CommonName)),
+		f.add(Error, "certificate", fmt.Sprintf("the chain is not complete: the certificate of %s is missing, or that is no public authority", quoted(last.Issuer.CommonName)),
 			"who checks the certificate can't find the way to an authority; browsers sometimes can, mail servers can't", "name the file with the whole chain in cert_file: certbot calls it fullchain.pem")
 	}
 }

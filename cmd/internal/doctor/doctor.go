@@ -92,6 +92,7 @@ const atOnce = 16
 type doctor struct {
 	Options
 	domains []string
+	noRoots bool // this system has no authorities to check certificates by
 	public  bool // strangers' servers connect to us: there is a listener of kind mx
 
 	certificates []*certificate
@@ -116,6 +117,12 @@ func Run(ctx context.Context, o Options) Report {
 		d.domains = table.Domains()
 	}
 	d.public = slices.ContainsFunc(o.Config.Listeners, func(l config.Listener) bool { return l.Kind == "mx" })
+	if d.Roots == nil {
+		pool, err := x509.SystemCertPool()
+		d.noRoots = err != nil || pool.Equal(x509.NewCertPool())
+	} else {
+		d.noRoots = d.Roots.Equal(x509.NewCertPool())
+	}
 	d.loadCertificates()
 	var r Report
 	// What the host's addresses and certificates are, the others want to know.

@@ -210,6 +210,24 @@ var brokenHere = []broken{
 	}, doctor.Warning, "clock", "nothing keeps it right", "timedatectl"},
 }
 
+func TestASystemWithoutAuthoritiesJudgesNoCertificate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.options = func(o *doctor.Options) { o.Roots = x509.NewCertPool() }
+	open := map[string]bool{}
+	for _, c := range w.examine().Checks {
+		if c.Severity == doctor.Error {
+			t.Errorf("%+v", c)
+		}
+		if c.Severity == doctor.Unknown && strings.Contains(c.Found, "ca-certificates") {
+			open[c.Name] = true
+		}
+	}
+	if !open["certificate"] || !open["mta_sts"] {
+		t.Errorf("open: %v", open)
+	}
+}
+
 // queue is one that a source has.
 type queue struct {
 	properties worker.Properties

@@ -54,6 +54,10 @@ func (d *doctor) fetch(ctx context.Context, f *findings, name string) (body stri
 	}
 	answer, err := transport.RoundTrip(request)
 	if err != nil {
+		var unknown x509.UnknownAuthorityError
+		if d.noRoots && errors.As(err, &unknown) {
+			return "", &problem{found: errNoRoots.Error(), unknown: true}
+		}
 		return "", unfetched(host, err)
 	}
 	defer answer.Body.Close()

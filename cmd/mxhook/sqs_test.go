@@ -170,3 +170,42 @@ func TestACircuitKeepsMailAwayFromAQueueThatIsDown(t *testing.T) {
 		t.Error("the circuit is not open")
 	}
 }
+
+// TestWhatNoMessageCarriesGoesToTheBucketFirst: a pointer never stands in the queue before
+// its payload is there.
+func TestWhatNoMessageCarriesGoesToTheBucketFirst(t *testing.T) {
+	q, s3 := startQueue(t), startBucket(t)
+	config := strings.Replace(sqsConfig(q, "jobs", ", overflow: archive"), "routes:", fmt.Sprintf(
+		"  archive: {type: s3, bucket: mail, prefix: \"in/{route}/\", endpoint: \"%s\", path_style: true, access_key_id: A, secret_access_key: x, attempts: 1}\nroutes:", s3.URL), 1)
+	b := startBridge(t, config)
+	large := smallMessage + strings.Repeat(strings.Repeat("x", 70)+"\r\n", 1<<20/72)
+	s3.set(s3error(503, "SlowDown"))
+	if got := b.send(t, "ann@sender.example", "a@in.example", []byte(large)); !strings.HasPrefix(got, "451 4.4.5 ") || len(q.all()) != 0 {
+		t.Errorf("the bucket takes nothing: %q, %d messages", got, len(q.all()))
+	}
+	s3.set(nil)
+	q.fail(403, "AccessDenied")
+	if got := b.send(t, "ann@sender.example", "a@in.example", []byte(large)); !strings.HasPrefix(got, "451 4.3.5 ") {
+		t.Errorf("the queue takes nothing: %q", got)
+	}
+	q.fail(0, "")
+	if got := b.send(t, "ann@sender.example", "a@in.example", []byte(large)); !strings.HasPrefix(got, "250 2.0.0 OK msg_") {
+		t.Fatal(got)
+	}
+	all := q.all()
+	if len(all) != 1 {
+		t.Fatalf("%d messages", len(all))
+	}
+	id := all[0].MessageAttributes["mxhook-id"].StringValue
+	key := "in/overflow/" + id + ".jobs.mxhook"
+	if want := `["software.amazon.payloadoffloading.PayloadS3Pointer",{"s3BucketName":"mail","s3Key":"` + key + `"}]`; all[0].MessageBody != want {
+		t.Errorf("body %s", all[0].MessageBody)
+	}
+	s3.mu.Lock()
+	defer s3.mu.Unlock()
+	var p document
+	kept := s3.objects["/mail/"+key]
+	if err := json.Unmarshal(kept, &p); err != nil || p.ID != id || len(s3.objects) != 1 || all[0].MessageAttributes["ExtendedPayloadSize"].StringValue != fmt.Sprint(len(kept)) {
+		t.Errorf("%v: %s, %d objects", err, p.ID, len(s3.objects))
+	}
+}

@@ -156,12 +156,12 @@ func TestNoAttemptBeginsThatTheBudgetHasNoRoomFor(t *testing.T) {
 	}
 }
 
-func TestARequestWithoutAnAnswerIsNotRepeated(t *testing.T) {
+func TestAQueueThatDoesNotAnswerIsATimeOut(t *testing.T) {
 	f := startFake(t)
 	end := make(chan struct{})
 	f.set(func(http.ResponseWriter, string, request) bool { <-end; return true })
 	defer close(end)
-	s := newSink(t, sqs.Config{Cloud: cloud.Config{Endpoint: f.URL, Timeout: 50 * time.Millisecond}})
+	s := newSink(t, sqs.Config{Cloud: cloud.Config{Endpoint: f.URL, Timeout: 50 * time.Millisecond, Attempts: 1}})
 	o := s.Deliver(t.Context(), sinktest.NewEvent(10))
 	if condition(o) != status.SinkTimeout || o.Attempts != 1 || !strings.HasPrefix(status.ReplyOf(o.Err).String(), "451 4.4.1") {
 		t.Errorf("%+v", o)

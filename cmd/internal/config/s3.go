@@ -213,10 +213,11 @@ func (d *decoder) checkDates(set *sinkSet, delivery Delivery) {
 		if c.S3 != nil && c.S3.Dated && delivery.Ledger == 0 {
 			d.warn(set.places[c.Name], "sink %q: without delivery.ledger the date in prefix is that of each try, so that a resend after midnight is kept twice; remove {year} {month} {day}, or keep a ledger", c.Name)
 		}
-		if c.Webhook == nil || c.Webhook.FanOut == "recipient" {
+		p, ok := c.Payload()
+		if !ok || p.FanOut == "recipient" {
 			continue
 		}
-		for _, value := range []string{c.Webhook.Include.Attachments, c.Webhook.Include.Raw} {
+		for _, value := range []string{p.Include.Attachments, p.Include.Raw} {
 			if name, stores := StoreIn(value); stores && set.byName[name].S3 != nil && set.byName[name].S3.OneDomain {
 				d.fault(set.places[c.Name], "sink %q: include: store:%s has {domain} in its prefix, and an event of fan_out: message may have several; write fan_out: recipient", c.Name, name)
 				break

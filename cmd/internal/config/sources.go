@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"strconv"
@@ -70,6 +71,11 @@ func (d *decoder) sourceQueue(s *section, src *Source, former []Source) {
 		d.fault(v.place, "%s: queue_url must be the queue's URL such as https://sqs.eu-central-1.amazonaws.com/123456789012/jobs", s.what)
 	case slices.ContainsFunc(former, func(o Source) bool { return o.QueueURL == src.QueueURL }):
 		d.fault(v.place, "%s: the queue is another source's too; raise concurrency instead", s.what)
+	default: // as for the sink that fills it
+		src.Region = cmp.Or(src.Region, regionOf(u))
+		if src.Endpoint == "" && !isAmazon(u) {
+			src.Endpoint = u.Scheme + "://" + u.Host
+		}
 	}
 }
 

@@ -114,7 +114,7 @@ func (d *decoder) queue(s *section, q *SQS) {
 	}
 	q.QueueURL = v.text
 	q.Region = d.queueRegion(s, u)
-	if !s.has("endpoint") && !isAmazon(u) {
+	if q.Endpoint == "" && !isAmazon(u) {
 		q.Endpoint = u.Scheme + "://" + u.Host
 	}
 }

@@ -64,7 +64,7 @@ func main() {
 	if err := os.MkdirAll(r.folder, 0o700); err != nil {
 		log.Fatal(err)
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:"+env("PORT", "3000"))
+	ln, err := net.Listen("tcp", net.JoinHostPort(env("HOST", "127.0.0.1"), env("PORT", "3000")))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -87,7 +87,7 @@ app.use((error, request, response, next) => {
 });
 
 fs.mkdir(folder, { recursive: true }).then(() => {
-  const server = app.listen(Number(process.env.PORT || 3000), "127.0.0.1", () => {
-    console.log(`listening on http://127.0.0.1:${server.address().port}/inbound`);
+  const server = app.listen(Number(process.env.PORT || 3000), process.env.HOST || "127.0.0.1", () => {
+    console.log(`listening on http://${server.address().address}:${server.address().port}/inbound`);
   });
 });

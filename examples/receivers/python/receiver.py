@@ -96,6 +96,6 @@ def inbound():
 if __name__ == "__main__":
     FOLDER.mkdir(parents=True, exist_ok=True)
     # For production: gunicorn receiver:app
-    server = make_server("127.0.0.1", int(os.environ.get("PORT", "3000")), app, threaded=True)
-    print(f"listening on http://127.0.0.1:{server.port}/inbound", flush=True)
+    server = make_server(os.environ.get("HOST", "127.0.0.1"), int(os.environ.get("PORT", "3000")), app, threaded=True)
+    print(f"listening on http://{server.host}:{server.port}/inbound", flush=True)
     server.serve_forever()

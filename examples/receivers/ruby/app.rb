@@ -54,9 +54,9 @@ class ApplicationMailbox < ActionMailbox::Base
   routing all: :support
 end
 
-server = WEBrick::HTTPServer.new(BindAddress: "127.0.0.1", Port: ENV.fetch("PORT", "3000").to_i,
+server = WEBrick::HTTPServer.new(BindAddress: ENV.fetch("HOST", "127.0.0.1"), Port: ENV.fetch("PORT", "3000").to_i,
   Logger: WEBrick::Log.new(File::NULL), AccessLog: [])
 server.mount("/", Rack::Handler::WEBrick, App)
-puts "listening on http://127.0.0.1:#{server.config[:Port]}/inbound"
+puts "listening on http://#{server.config[:BindAddress]}:#{server.config[:Port]}/inbound"
 trap("TERM") { server.shutdown }
 server.start

@@ -61,6 +61,8 @@ func targetOf(s config.Sink) string {
 		return s.Webhook.Format
 	case s.S3 != nil:
 		return s.S3.Bucket
+	case s.SQS != nil:
+		return s.SQS.QueueURL[strings.LastIndexByte(s.SQS.QueueURL, '/')+1:] + " as " + s.SQS.Format
 	case s.Dir != nil:
 		return s.Dir.Path
 	}

@@ -91,7 +91,7 @@ func (t *transaction) recorded() recent.Message {
 	return m
 }
 
-// recordMessage remembers a message that has come, and lets the page watch its events.
+// recordMessage remembers a message that has come.
 func (t *transaction) recordMessage(m *delivery.Mail) {
 	r := &t.record
 	if r.store == nil {
@@ -108,7 +108,48 @@ func (t *transaction) recordMessage(m *delivery.Mail) {
 	x.Recipients, x.MoreRcpt = t.recipientsRecorded(), r.more
 	r.received = true
 	r.entry = r.store.Add(x)
-	m.Watch = r.entry
+}
+
+// watcher returns who is told what becomes of the message's events, nil when nobody is.
+func (t *transaction) watcher() delivery.Watcher {
+	switch {
+	case t.stored != nil:
+		return watchers{t.stored, t.record.entry}
+	case t.record.entry != nil:
+		return t.record.entry
+	}
+	return nil
+}
+
+// watchers tells each of them.
+type watchers [2]delivery.Watcher
+
+// Began implements delivery.Watcher.
+func (w watchers) Began(e *sinks.Event, sink string, optional, spooled bool) {
+	for _, one := range w {
+		one.Began(e, sink, optional, spooled)
+	}
+}
+
+// Ended implements delivery.Watcher.
+func (w watchers) Ended(e *sinks.Event, sink string, o sinks.Outcome, spooled, late bool) {
+	for _, one := range w {
+		one.Ended(e, sink, o, spooled, late)
+	}
+}
+
+// Buried implements delivery.Watcher.
+func (w watchers) Buried(e *sinks.Event, sink string) {
+	for _, one := range w {
+		one.Buried(e, sink)
+	}
+}
+
+// Known implements delivery.Watcher.
+func (w watchers) Known(sink string, units int) {
+	for _, one := range w {
+		one.Known(sink, units)
+	}
 }
 
 // recipientsRecorded returns those who were accepted, and then those who were refused.

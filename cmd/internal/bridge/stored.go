@@ -45,10 +45,7 @@ func (b *Bridge) Send(ctx context.Context, m control.Stored, content io.Reader) 
 	if !m.Verify {
 		t.examiner = &examiner{hostname: t.parts.hostname}
 	}
-	c := t.parts.delivery
-	c.Suppressed = t.stored.known(c.Suppressed)
-	c.Spool = t.stored.spooled(c.Spool)
-	t.deliverer = delivery.New(c)
+	t.deliverer = delivery.New(t.parts.delivery) // to wait for its outcomes alone
 	report := t.sendStored(ctx, m.Recipients, data)
 
 	waiting, done := context.WithTimeout(ctx, t.parts.budget)

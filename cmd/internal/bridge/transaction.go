@@ -111,6 +111,7 @@ func (t *transaction) Data(ctx context.Context, data *inbound.MailData) inbound.
 		t.log.Error("verification failed inside", "transaction", t.id, "error", m.Results.Fault)
 	}
 	t.recordMessage(&m)
+	m.Watch = t.watcher()
 	answer := inbound.Answer{Err: err}
 	if err == nil {
 		id := identify(m, t.id)
@@ -164,7 +165,7 @@ func (t *transaction) orders(matches []routing.Match) []delivery.Order {
 			Spool: g.rule.Spool, SpillAfter: g.rule.SpillAfter,
 		}
 		if t.stored != nil {
-			t.stored.watch(&o)
+			o.Deduplicate = o.Deduplicate && !t.stored.again
 		}
 		orders = append(orders, o)
 	}

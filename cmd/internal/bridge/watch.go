@@ -2,8 +2,6 @@ package bridge
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,10 +11,10 @@ import (
 	"mxhook/inbound/status"
 	"mxhook/sinks"
 	"mxhook/sinks/delivery"
-	"mxhook/sinks/spool"
 )
 
-// stored is what is different for a stored message: each event's outcome is told.
+// stored is what is different for a stored message: it watches each event, and its
+// outcome is told.
 type stored struct {
 	again bool // nothing is left out because of the ledger
 
@@ -39,48 +37,38 @@ func (s *stored) refuse(o *delivery.Order) {
 	}
 }
 
-// watch puts itself between the delivery and the sinks of an order.
-func (s *stored) watch(o *delivery.Order) {
-	o.Deduplicate = o.Deduplicate && !s.again
-	for i, sink := range o.Required {
-		o.Required[i] = &watched{sink, s, false}
-	}
-	for i, sink := range o.Optional {
-		o.Optional[i] = &watched{sink, s, true}
-	}
+// Began implements delivery.Watcher.
+func (s *stored) Began(e *sinks.Event, sink string, optional, _ bool) {
+	told := toldOf(e, sink)
+	told.Optional = optional
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.events = append(s.events, told)
 }
 
-// known returns a hook for units that the ledger knows, which goes on to next.
-func (s *stored) known(next func(sink string, units int)) func(string, int) {
-	return func(sink string, units int) {
-		if next != nil {
-			next(sink, units)
-		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.events = append(s.events, &control.EventOutcome{Sink: sink, Recipients: []string{}, Outcome: control.Known, Detail: recipients(units)})
-	}
-}
-
-// spooled returns a hook for events that go into the spool by next.
-func (s *stored) spooled(next func([]spool.Entry) error) func([]spool.Entry) error {
-	return func(batch []spool.Entry) error {
-		if next == nil {
-			return status.NoStorage.Wrap("spool", errors.New("there is none"))
-		}
-		err := next(batch)
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for _, entry := range batch {
-			told := toldOf(entry.Event, entry.Sink)
-			if told.Outcome = control.Spooled; err != nil {
-				told.Outcome = control.Deferred
+// Ended implements delivery.Watcher.
+func (s *stored) Ended(e *sinks.Event, sink string, o sinks.Outcome, spooled, _ bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, told := range s.events {
+		if told.ID == e.ID && told.Sink == sink {
+			told.Outcome = outcomeOf(o)
+			if spooled && o.Err == nil {
+				told.Outcome = control.Spooled
 			}
-			told.Reply = status.ReplyOf(err).String()
-			s.events = append(s.events, told)
+			told.Reply, told.Detail, told.Attempts = status.ReplyOf(o.Err).String(), o.Detail, o.Attempts
 		}
-		return err
 	}
+}
+
+// Buried implements delivery.Watcher: the refusal has been told.
+func (s *stored) Buried(*sinks.Event, string) {}
+
+// Known implements delivery.Watcher.
+func (s *stored) Known(sink string, units int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.events = append(s.events, &control.EventOutcome{Sink: sink, Recipients: []string{}, Outcome: control.Known, Detail: recipients(units)})
 }
 
 // toldOf returns what is told of an event before its outcome.
@@ -111,30 +99,6 @@ func (s *stored) outcomes() []control.EventOutcome {
 		return cmp.Or(strings.Compare(a.Route, b.Route), strings.Compare(a.Sink, b.Sink), strings.Compare(a.ID, b.ID))
 	})
 	return list
-}
-
-// watched is a sink whose events and outcomes are told to stored.
-type watched struct {
-	sinks.Sink
-	stored   *stored
-	optional bool
-}
-
-// Deliver implements sinks.Sink.
-func (w *watched) Deliver(ctx context.Context, e *sinks.Event) (o sinks.Outcome) {
-	told := toldOf(e, w.Name())
-	told.Optional = w.optional
-	w.stored.mu.Lock()
-	w.stored.events = append(w.stored.events, told)
-	w.stored.mu.Unlock()
-	o.Err = status.LocalError.Wrap("sink", nil) // when it panics
-	defer func() {
-		w.stored.mu.Lock()
-		defer w.stored.mu.Unlock()
-		told.Outcome = outcomeOf(o)
-		told.Reply, told.Detail, told.Attempts = status.ReplyOf(o.Err).String(), o.Detail, o.Attempts
-	}()
-	return w.Sink.Deliver(ctx, e)
 }
 
 func outcomeOf(o sinks.Outcome) control.Outcome {

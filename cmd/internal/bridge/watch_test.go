@@ -1,39 +1,42 @@
 package bridge
 
 import (
-	"errors"
 	"testing"
 
 	"mxhook/cmd/internal/control"
 	"mxhook/inbound/status"
+	"mxhook/sinks"
 	"mxhook/sinks/sinktest"
-	"mxhook/sinks/spool"
 )
 
 func TestAnEventThatTheSpoolTookIsDone(t *testing.T) {
 	for _, c := range []struct {
-		name string
-		next func([]spool.Entry) error
-		want control.Outcome
-		told int
+		name    string
+		err     error
+		spooled bool
+		want    control.Outcome
 	}{
-		{"taken", func([]spool.Entry) error { return nil }, control.Spooled, 2},
-		{"full", func([]spool.Entry) error { return status.NoStorage.Wrap("spool", errors.New("full")) }, control.Deferred, 2},
-		{"no spool", nil, "", 0},
+		{"taken", nil, true, control.Spooled},
+		{"full", status.NoStorage.Wrap("spool", nil), true, control.Deferred},
+		{"delivered", nil, false, control.Delivered},
+		{"refused", status.SinkRefused.Wrap("sink app", nil), false, control.Refused},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := &stored{}
-			err := s.spooled(c.next)([]spool.Entry{{Event: sinktest.NewEvent(10, "a@in.example"), Sink: "app"}, {Event: sinktest.NewEvent(10, "b@in.example"), Sink: "more"}})
-			if (err == nil) != (c.want == control.Spooled) || err != nil && status.ConditionOf(err) != status.NoStorage {
-				t.Errorf("%v", err)
-			}
-			got := s.outcomes()
-			if len(got) != c.told {
-				t.Fatalf("%+v", got)
-			}
-			for _, e := range got {
-				if e.Outcome != c.want || e.Outcome.Done() != (err == nil) || len(e.Recipients) != 1 || e.Reply != status.ReplyOf(err).String() {
-					t.Errorf("%+v", e)
+			e, other := sinktest.NewEvent(10, "a@in.example"), sinktest.NewEvent(10, "b@in.example")
+			s.Began(e, "app", false, c.spooled)
+			s.Began(e, "more", true, false)
+			s.Began(other, "app", false, false)
+			s.Ended(e, "app", sinks.Outcome{Err: c.err, Attempts: 2, Detail: "said"}, c.spooled, false)
+			for _, got := range s.outcomes() {
+				if got.ID != e.ID || got.Sink != "app" {
+					if got.Outcome != control.Running || got.Optional != (got.Sink == "more") {
+						t.Errorf("another event: %+v", got)
+					}
+					continue
+				}
+				if got.Outcome != c.want || got.Outcome.Done() != (c.err == nil) || len(got.Recipients) != 1 || got.Reply != status.ReplyOf(c.err).String() || got.Attempts != 2 {
+					t.Errorf("%+v", got)
 				}
 			}
 		})

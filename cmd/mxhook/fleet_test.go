@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"mxhook/sinks/sqs/sqstest"
 )
 
 // listenerConfig is that of a listener of a fleet: no ledger, no spool, a queue as its only
@@ -57,8 +59,8 @@ func fleetSize(t *testing.T) int {
 // fleet is listeners and workers about a queue, and an application behind them.
 type fleet struct {
 	t       *testing.T
-	queue   *cloudQueue
-	proxy   *proxy // before the queue
+	queue   *sqstest.Server
+	proxy   *proxy // before the queue: the emulator has nothing left when it is started again
 	app     *keeper
 	dir     string
 	members map[string]*process
@@ -66,9 +68,9 @@ type fleet struct {
 }
 
 func newFleet(t *testing.T) *fleet {
-	f := &fleet{t: t, queue: startCloudQueue(t), app: startKeeper(t), dir: t.TempDir(), members: map[string]*process{}}
-	f.proxy = startProxy(t, f.queue.address)
-	f.queue.create(t, "jobs")
+	f := &fleet{t: t, queue: sqstest.Start(t, "../../sinks/sqs/testdata/emulators/serve.js", "fauxqs"), app: startKeeper(t), dir: t.TempDir(), members: map[string]*process{}}
+	f.proxy = startProxy(t, f.queue.Address)
+	f.queue.Create(t, "jobs", 20, nil)
 	return f
 }
 
@@ -76,7 +78,7 @@ func newFleet(t *testing.T) *fleet {
 func (f *fleet) start(name string) *process {
 	f.t.Helper()
 	state := filepath.Join(f.dir, name)
-	endpoint, queue := "http://"+f.proxy.address, f.queue.urls["jobs"]
+	endpoint, queue := "http://"+f.proxy.address, f.queue.URLs["jobs"]
 	text := fmt.Sprintf(listenerConfig, state, queue, endpoint)
 	if strings.HasPrefix(name, "worker") {
 		text = fmt.Sprintf(workerConfig, state, f.app.URL+"/{who}", queue, endpoint)
@@ -140,9 +142,9 @@ func TestTheFleetLosesNothing(t *testing.T) {
 	}
 	took := time.Since(began)
 	f.app.be(nil)
-	f.queue.drained(t, "jobs")
+	f.queue.Await(t, "jobs", 0)
 	repeats := f.judge()
-	if dead := f.queue.length(t, "jobs-dead"); dead != 0 {
+	if dead := f.queue.Len(t, "jobs-dead"); dead != 0 {
 		t.Errorf("%d dead letters", dead)
 	}
 	t.Logf("%d messages promised in %d tries, sent in %s, all there after %s; 0 missing, %d repeated under the same id", len(promised), s.tried(), sent.Round(time.Millisecond), took.Round(time.Millisecond), repeats)

@@ -131,9 +131,11 @@ func TestErrorsAreOurOwnWordsAndConditions(t *testing.T) {
 		"no JSON":       {saying(200, `<html>canary`), status.SinkUnavailable, "no answer that can be used"},
 		"a damaged body": {saying(200, `{"Messages":[{"MessageId":"m1","ReceiptHandle":"h1","Body":"x","MD5OfBody":"99914b932bd37a50b983c5e7c90ae93b"}]}`),
 			status.SinkUnavailable, "no answer that can be used"},
-		"a redirect": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/", 307) }, status.SinkOperator, "HTTP 307"},
-		"broken":     {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, status.SinkUnavailable, "ReceiveMessage"},
-		"hanging":    {func(http.ResponseWriter, *http.Request) { <-hang }, status.SinkTimeout, "no answer in time"},
+		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusTemporaryRedirect)
+		}, status.SinkOperator, "HTTP 307"},
+		"broken":  {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, status.SinkUnavailable, "ReceiveMessage"},
+		"hanging": {func(http.ResponseWriter, *http.Request) { <-hang }, status.SinkTimeout, "no answer in time"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, q := newFake(t, c.answer)

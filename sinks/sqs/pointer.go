@@ -35,13 +35,13 @@ type Location struct {
 	Key    string `json:"s3Key"`
 }
 
-// pointerClass begins a pointer. It is a class of the Java library, and what the others
+// PointerClass begins a pointer. It is a class of the Java library, and what the others
 // look for.
-const pointerClass = "software.amazon.payloadoffloading.PayloadS3Pointer"
+const PointerClass = "software.amazon.payloadoffloading.PayloadS3Pointer"
 
 // pointer is the body of a message whose payload is at l, as
 // amazon-sqs-java-extended-client-lib and its kin write it.
-func (l Location) pointer() string { return `["` + pointerClass + `",` + l.text() + `]` }
+func (l Location) pointer() string { return `["` + PointerClass + `",` + l.text() + `]` }
 
 // text is l as JSON.
 func (l Location) text() string {

@@ -12,13 +12,14 @@ import (
 // decoder walks a file and collects what is wrong with it. What it hides never
 // stands in a problem's text.
 type decoder struct {
-	file      string
-	env       func(string) (string, bool)
-	host      func() (string, error)
-	problems  []Problem
-	stores    []storeUse // the sinks that others store in
-	overflows []storeUse // the sinks that take what a queue can't
-	hidden    []hidden
+	file       string
+	env        func(string) (string, bool)
+	host       func() (string, error)
+	problems   []Problem
+	stores     []storeUse // the sinks that others store in
+	overflows  []storeUse // the sinks that take what a queue can't
+	sourceUses []sourceUse
+	hidden     []hidden
 }
 
 // hidden is a value and what stands for it in a problem.

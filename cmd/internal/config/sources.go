@@ -1,11 +1,8 @@
 package config
 
 import (
-	"cmp"
-	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -18,14 +15,50 @@ func (d *decoder) sources(top *section, sinks *sinkSet) []Source {
 			all = append(all, d.source(s, i, sinks, all))
 		}
 	}
+	d.loops(all, sinks)
 	return all
+}
+
+// sourceUse is a place where a source names a sink.
+type sourceUse struct {
+	what   string
+	source Source
+	sink   string
+	place  place
+}
+
+// loops finds the sinks that put a source's events into its own queue again, or into one
+// whose source does.
+func (d *decoder) loops(all []Source, sinks *sinkSet) {
+	var leads func(sink, queue string, seen map[string]bool) bool
+	leads = func(sink, queue string, seen map[string]bool) bool {
+		q := sinks.byName[sink].SQS
+		if q == nil || q.QueueURL == "" || seen[q.QueueURL] {
+			return false
+		}
+		if q.QueueURL == queue {
+			return true
+		}
+		seen[q.QueueURL] = true
+		for _, s := range all {
+			if s.QueueURL == q.QueueURL && slices.ContainsFunc(slices.Concat(s.Deliver, s.Optional), func(next string) bool { return leads(next, queue, seen) }) {
+				return true
+			}
+		}
+		return false
+	}
+	for _, u := range d.sourceUses {
+		if u.source.QueueURL != "" && leads(u.sink, u.source.QueueURL, map[string]bool{}) {
+			d.fault(u.place, "%s: sink %q brings its events into this source's queue again, so that they would go round for ever; give the sink another queue", u.what, u.sink)
+		}
+	}
 }
 
 func sourceTitle(i int) string { return "source " + strconv.Itoa(i+1) }
 
 func (d *decoder) source(s *section, i int, sinks *sinkSet, former []Source) Source {
 	src := Source{
-		Name: s.text("name"), Type: s.text("type"), QueueURL: s.text("queue_url"), Region: s.text("region"), Endpoint: d.endpoint(s), Account: d.account(s),
+		Name: s.text("name"), Type: s.text("type"), Account: d.account(s),
 		Concurrency: int(s.number("concurrency")), VisibilityTimeout: time.Duration(s.duration("visibility_timeout")), Wait: time.Duration(s.duration("wait")),
 	}
 	if !s.has("type") {
@@ -61,21 +94,10 @@ func (d *decoder) sourceName(s *section, src *Source, i int, former []Source) {
 }
 
 func (d *decoder) sourceQueue(s *section, src *Source, former []Source) {
-	v, given := s.single["queue_url"]
-	u, err := url.Parse(src.QueueURL)
-	switch {
-	case !s.has("queue_url"):
-		d.fault(s.place, "%s: queue_url is missing; add queue_url: https://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE", s.what)
-	case !given: // told already
-	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") == "":
-		d.fault(v.place, "%s: queue_url must be the queue's URL such as https://sqs.eu-central-1.amazonaws.com/123456789012/jobs", s.what)
-	case slices.ContainsFunc(former, func(o Source) bool { return o.QueueURL == src.QueueURL }):
-		d.fault(v.place, "%s: the queue is another source's too; raise concurrency instead", s.what)
-	default: // as for the sink that fills it
-		src.Region = cmp.Or(src.Region, regionOf(u))
-		if src.Endpoint == "" && !isAmazon(u) {
-			src.Endpoint = u.Scheme + "://" + u.Host
-		}
+	at := d.queue(s)
+	src.QueueURL, src.Region, src.Endpoint = at.url, at.region, at.endpoint
+	if src.QueueURL != "" && slices.ContainsFunc(former, func(o Source) bool { return o.QueueURL == src.QueueURL }) {
+		d.fault(s.at("queue_url"), "%s: the queue is another source's too; raise concurrency instead", s.what)
 	}
 }
 
@@ -95,6 +117,7 @@ func (d *decoder) sourceSinks(s *section, name string, others []string, src *Sou
 		}
 		list = append(list, v.text)
 		sinks.used[v.text] = true
+		d.sourceUses = append(d.sourceUses, sourceUse{s.what, *src, v.text, v.place})
 	}
 	return list
 }

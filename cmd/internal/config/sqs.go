@@ -39,10 +39,10 @@ func (d *decoder) sqs(s *section) *SQS {
 		Concurrency: int(s.number("concurrency")),
 		Circuit:     d.circuit(s),
 		Account:     d.account(s),
-		Endpoint:    d.endpoint(s),
 		TLS:         d.clientTLS(s),
 	}
-	d.queue(s, q)
+	at := d.queue(s)
+	q.QueueURL, q.Region, q.Endpoint = at.url, at.region, at.endpoint
 	d.sqsFormat(s, q)
 	include := d.sub(s, "include")
 	kind, _ := formats.Find(q.Format)
@@ -94,29 +94,34 @@ var (
 	}
 )
 
-// queue reads which queue it is and where.
-func (d *decoder) queue(s *section, q *SQS) {
+// queueAt says which queue it is and where.
+type queueAt struct{ url, region, endpoint string }
+
+// queue reads which queue it is and where, of a sink or of a source.
+func (d *decoder) queue(s *section) (q queueAt) {
+	q.endpoint = d.endpoint(s)
 	v, given := s.single["queue_url"]
 	if !given {
 		if !s.has("queue_url") {
 			d.fault(s.place, "%s: queue_url is missing; add queue_url: \"https://sqs.eu-central-1.amazonaws.com/123456789012/jobs\"", s.what)
 		}
-		return
+		return q
 	}
 	u, ok := d.queueURL(s)
 	if !ok {
-		return
+		return q
 	}
 	name := u.Path[strings.LastIndexByte(u.Path, '/')+1:]
 	if !queueName.MatchString(name) && !fifoName.MatchString(name) {
 		d.fault(v.place, "%s: queue_url must end in a queue's name, at most 80 letters, digits, - and _, .fifo among them", s.what)
-		return
+		return q
 	}
-	q.QueueURL = v.text
-	q.Region = d.queueRegion(s, u)
-	if q.Endpoint == "" && !isAmazon(u) {
-		q.Endpoint = u.Scheme + "://" + u.Host
+	q.url = v.text
+	q.region = d.queueRegion(s, u)
+	if q.endpoint == "" && !isAmazon(u) {
+		q.endpoint = u.Scheme + "://" + u.Host
 	}
+	return q
 }
 
 func isAmazon(u *url.URL) bool { return regionOf(u) != "" }

@@ -13,6 +13,7 @@ import (
 	"mxhook/inbound/status"
 	"mxhook/sinks"
 	"mxhook/sinks/record"
+	"mxhook/sinks/sqs"
 )
 
 // The errors of Objects.
@@ -23,16 +24,6 @@ var (
 
 // nativeFormat is the format that carries the message as received.
 const nativeFormat = "mxhook"
-
-// pointerClass begins a body that points to a payload, as the extended client libraries of
-// AWS write it.
-const pointerClass = "software.amazon.payloadoffloading.PayloadS3Pointer"
-
-// Location is an object in S3, in the words of the extended client libraries.
-type Location struct {
-	Bucket string `json:"s3BucketName"`
-	Key    string `json:"s3Key"`
-}
 
 const op = "worker"
 
@@ -142,17 +133,17 @@ func (b *bounded) Write(p []byte) (int, error) {
 // fill writes the message as received: from where attribute mxhook-raw says, else from
 // the payload, which is the body or where the body points to.
 func (d Decoder) fill(ctx context.Context, m Message, to io.Writer) error {
-	if text, ok := m.Attributes[AttributeRaw]; ok {
-		var l Location
+	if text, ok := m.Attributes[sqs.AttributeRaw]; ok {
+		var l sqs.Location
 		if json.Unmarshal([]byte(text), &l) != nil || l.Bucket == "" || l.Key == "" {
-			return poison(cureForeign, "attribute %s can't be read", AttributeRaw)
+			return poison(cureForeign, "attribute %s can't be read", sqs.AttributeRaw)
 		}
 		return d.object(ctx, l, func(r io.Reader) error {
 			_, err := io.Copy(to, r)
 			return err
 		})
 	}
-	if f := m.Attributes[AttributeFormat]; f != nativeFormat {
+	if f := m.Attributes[sqs.AttributeFormat]; f != nativeFormat {
 		return poison(cureRaw, "format %s doesn't carry the message as received", strconv.Quote(status.CleanText(f, 64)))
 	}
 	l, isPointer := pointerIn(m)
@@ -164,13 +155,13 @@ func (d Decoder) fill(ctx context.Context, m Message, to io.Writer) error {
 
 // pointerIn tells whether the body points to the payload. A native payload is an object,
 // so that it is never taken for one.
-func pointerIn(m Message) (l Location, ok bool) {
+func pointerIn(m Message) (l sqs.Location, ok bool) {
 	if !strings.HasPrefix(strings.TrimLeft(m.Body, " \t\r\n"), "[") || len(m.Body) > 64<<10 {
 		return l, false
 	}
 	var parts []json.RawMessage
 	var class string
-	if json.Unmarshal([]byte(m.Body), &parts) != nil || len(parts) != 2 || json.Unmarshal(parts[0], &class) != nil || class != pointerClass {
+	if json.Unmarshal([]byte(m.Body), &parts) != nil || len(parts) != 2 || json.Unmarshal(parts[0], &class) != nil || class != sqs.PointerClass {
 		return l, false
 	}
 	err := json.Unmarshal(parts[1], &l)
@@ -178,7 +169,7 @@ func pointerIn(m Message) (l Location, ok bool) {
 }
 
 // object reads an object.
-func (d Decoder) object(ctx context.Context, l Location, read func(io.Reader) error) error {
+func (d Decoder) object(ctx context.Context, l sqs.Location, read func(io.Reader) error) error {
 	if d.Objects == nil {
 		return poison(cureBucket, "it points to bucket %s: %v", strconv.Quote(status.CleanText(l.Bucket, 64)), ErrBucket)
 	}

@@ -13,15 +13,11 @@ import (
 	"time"
 
 	"mxhook/inbound/status"
+	"mxhook/sinks/sqs"
 )
 
-// The names of a message's attributes.
-const (
-	AttributeEvent    = "mxhook-event"        // record.Marshal of the event
-	AttributeFormat   = "mxhook-format"       // of the body
-	AttributeRaw      = "mxhook-raw"          // where the message as received is, as a Location
-	AttributeExtended = "ExtendedPayloadSize" // the body points to a payload of so many octets
-)
+// AttributeEvent is the attribute without which a message is none of mxhook.
+const AttributeEvent = sqs.AttributeEvent
 
 // Message is one message of a queue.
 type Message struct {

@@ -8,6 +8,7 @@ import (
 	"mxhook/sinks"
 	"mxhook/sinks/payload"
 	"mxhook/sinks/record"
+	"mxhook/sinks/sqs"
 )
 
 // MessageOf returns the message that an sqs sink makes of an event.
@@ -18,7 +19,7 @@ func MessageOf(t testing.TB, e *sinks.Event) worker.Message {
 		t.Fatal(err)
 	}
 	return worker.Message{Body: Payload(t, e), Attributes: map[string]string{
-		"mxhook-id": e.ID, "mxhook-route": e.Route, worker.AttributeFormat: "mxhook", worker.AttributeEvent: string(facts),
+		sqs.AttributeID: e.ID, sqs.AttributeRoute: e.Route, sqs.AttributeFormat: "mxhook", sqs.AttributeEvent: string(facts),
 	}}
 }
 

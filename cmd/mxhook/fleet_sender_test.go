@@ -228,5 +228,8 @@ func (c *fleetSession) send(name string) (string, error) {
 		return decided, err
 	}
 	text := strings.NewReplacer("hello@", name+"@", "Subject: hello", "Subject: "+name).Replace(smallMessage)
+	if strings.HasSuffix(name, "7") { // one in ten is too large for the queue
+		text += strings.Repeat("All work and no play makes a queue a dull one.\r\n", 400)
+	}
 	return c.say(text + ".\r\n")
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -23,7 +25,8 @@ verify: {resolver: ["127.0.0.1:1"], timeout: 1s}
 delivery: {ledger: 0, budget: 10s}
 listeners: [{address: "127.0.0.1:0", tls: {mode: none}, proxy_protocol: ["127.0.0.1/32"]}]
 sinks:
-  jobs: {type: sqs, queue_url: %q, region: eu-central-1, endpoint: %q, access_key_id: test, secret_access_key: test, circuit: {failures: 5, open: 200ms}}
+  jobs: {type: sqs, queue_url: %q, region: eu-central-1, endpoint: %q, access_key_id: test, secret_access_key: test, max_size: 24KiB, overflow: archive, circuit: {failures: 5, open: 200ms}}
+  archive: {type: s3, bucket: mail-archive, region: eu-central-1, endpoint: %q, path_style: true, access_key_id: test, secret_access_key: testtest}
 routes:
   - {name: all, recipient: "{who}@in.example", deliver: [jobs]}
 `
@@ -37,6 +40,7 @@ limits: {disk_reserve: 0}
 delivery: {ledger: 1h, budget: 10s}
 sinks:
   app: {type: webhook, url: %q, timeout: 2s, concurrency: 32, circuit: {failures: 5, open: 200ms}, headers: {X-Process: "${MXHOOK_TEST_PROCESS:-}"}}
+  archive: {type: s3, bucket: mail-archive, region: eu-central-1, endpoint: %q, path_style: true, access_key_id: test, secret_access_key: testtest}
 sources:
   - {name: jobs, type: sqs, queue_url: %q, region: eu-central-1, endpoint: %q, access_key_id: test, secret_access_key: test, deliver: [app], concurrency: 32, visibility_timeout: 10s, wait: 5s}
 `
@@ -61,6 +65,7 @@ type fleet struct {
 	t       *testing.T
 	queue   *sqstest.Server
 	proxy   *proxy // before the queue: the emulator has nothing left when it is started again
+	bucket  string // URL of the S3 server
 	app     *keeper
 	dir     string
 	members map[string]*process
@@ -71,6 +76,7 @@ func newFleet(t *testing.T) *fleet {
 	f := &fleet{t: t, queue: sqstest.Start(t, "../../sinks/sqs/testdata/emulators/serve.js", "fauxqs"), app: startKeeper(t), dir: t.TempDir(), members: map[string]*process{}}
 	f.proxy = startProxy(t, f.queue.Address)
 	f.queue.Create(t, "jobs", 20, nil)
+	f.bucket = startS3(t, "http://"+f.queue.Address)
 	return f
 }
 
@@ -79,9 +85,9 @@ func (f *fleet) start(name string) *process {
 	f.t.Helper()
 	state := filepath.Join(f.dir, name)
 	endpoint, queue := "http://"+f.proxy.address, f.queue.URLs["jobs"]
-	text := fmt.Sprintf(listenerConfig, state, queue, endpoint)
+	text := fmt.Sprintf(listenerConfig, state, queue, endpoint, f.bucket)
 	if strings.HasPrefix(name, "worker") {
-		text = fmt.Sprintf(workerConfig, state, f.app.URL+"/{who}", queue, endpoint)
+		text = fmt.Sprintf(workerConfig, state, f.app.URL+"/{who}", f.bucket, queue, endpoint)
 	}
 	file := state + ".yaml"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -191,4 +197,45 @@ func (f *fleet) stateless(listeners []string) {
 
 func recipientOf(name string) string {
 	return "app" + name[len(name)-1:] + "@in.example"
+}
+
+// startS3 starts versitygw with a bucket where it is installed, and returns its URL; else that
+// of the emulator, which has one.
+func startS3(t *testing.T, emulator string) string {
+	binary, err := exec.LookPath("versitygw")
+	if err != nil {
+		return emulator
+	}
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "mail-archive"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := ln.Addr().String()
+	ln.Close()
+	cmd := exec.Command(binary, "--quiet", "--port", address, "--region", sqstest.Region, "posix", dir)
+	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY=test", "ROOT_SECRET_KEY=testtest")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for end := time.After(patience); ; {
+		if conn, err := net.Dial("tcp", address); err == nil {
+			conn.Close()
+			return "http://" + address
+		}
+		select {
+		case <-look.C:
+		case <-end:
+			t.Fatal("versitygw doesn't listen")
+		}
+	}
 }

@@ -10,7 +10,7 @@ import (
 // exampleEnv are the variables of the shipped configurations.
 func exampleEnv(cert, key string) map[string]string {
 	return map[string]string{
-		"CERT_FILE": cert, "KEY_FILE": key, "MXHOOK_SECRET": secretA, "MXHOOK_OLD_SECRET": secretB, "APP_TOKEN": "token", "MAIL_KEY_ID": "AKIAEXAMPLE", "MAIL_KEY": "a-secret-key", "MXHOOK_CERT_FILE": cert, "MXHOOK_KEY_FILE": key,
+		"CERT_FILE": cert, "KEY_FILE": key, "MXHOOK_SECRET": secretA, "MXHOOK_OLD_SECRET": secretB, "APP_TOKEN": "token", "ADMIN_TOKEN": "token", "MAIL_KEY_ID": "AKIAEXAMPLE", "MAIL_KEY": "a-secret-key", "MXHOOK_CERT_FILE": cert, "MXHOOK_KEY_FILE": key,
 		"MXHOOK_SCANNER_HASH": "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
 	}
 }

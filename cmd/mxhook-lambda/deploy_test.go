@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -373,5 +374,17 @@ func TestTheImage(t *testing.T) {
 				t.Error(err)
 			}
 		}
+	}
+}
+
+// TestNoTemplatesAreInTheProgram looks for what makes the linker keep every exported
+// method: with the admin page's templates the program has a half more.
+func TestNoTemplatesAreInTheProgram(t *testing.T) {
+	out, err := exec.Command("go", "tool", "nm", program(t)).Output()
+	if err != nil {
+		t.Skip("the go command can't list symbols here:", err)
+	}
+	if strings.Contains(string(out), "text/template.(*state).evalField") {
+		t.Error("text/template is in the program; look at bridge.Options.Page")
 	}
 }

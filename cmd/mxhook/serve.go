@@ -12,6 +12,7 @@ import (
 
 	"mxhook/cmd/internal/bridge"
 	"mxhook/cmd/internal/config"
+	"mxhook/cmd/internal/page"
 )
 
 // drainTime is how long a stop waits beyond the delivery budget for what is on its
@@ -73,7 +74,7 @@ func (s *server) run(ctx context.Context) int {
 	}
 	s.log = newLog(s.t.stderr, c.Log)
 	release, commit := buildVersion()
-	b, err := bridge.New(c, bridge.Options{Log: s.log, Version: release, Commit: commit})
+	b, err := bridge.New(c, bridge.Options{Log: s.log, Version: release, Commit: commit, Page: page.Make})
 	if err != nil {
 		return s.f.fail("%v", err)
 	}

@@ -20,6 +20,7 @@ import (
 
 	"mxhook/cmd/internal/bridge"
 	"mxhook/cmd/internal/config"
+	"mxhook/cmd/internal/page"
 	"mxhook/verify/dns"
 )
 
@@ -137,7 +138,7 @@ func startBridgeIn(t testing.TB, state, yaml string, options ...func(*bridge.Opt
 		t.Fatal(err)
 	}
 	r := &running{events: make(chan string, 10000), log: &syncBuffer{}}
-	o := bridge.Options{Log: slog.New(recorder{slog.NewJSONHandler(r.log, nil), r.events}), Resolver: zone, Version: "test"}
+	o := bridge.Options{Log: slog.New(recorder{slog.NewJSONHandler(r.log, nil), r.events}), Resolver: zone, Version: "test", Page: page.Make}
 	for _, set := range options {
 		set(&o)
 	}

@@ -49,6 +49,10 @@ type Options struct {
 	Now      func() time.Time // the clock of signatures; nil is the system's
 	// Queue opens the queue of a source, in place of the one of its type; nil: of its type.
 	Queue func(c config.Source) (worker.Queue, error)
+	// Page makes what stands on the admin address: page.Make, or nil for nothing. A program
+	// that has no admin address so has no templates in it, which would add a half to its
+	// size: with them the linker keeps every exported method.
+	Page func(page.Config) admin.Page
 }
 
 // Bridge is the running whole.
@@ -111,10 +115,11 @@ func New(c *config.Config, o Options) (*Bridge, error) {
 	}
 	b.current = p
 	if c.Admin.Address != "" {
-		b.admin = admin.New(admin.Config{
-			Address: c.Admin.Address, Token: string(c.Admin.Token), Metrics: b.metrics.Handler(), Ready: b.notReady,
-			Page: page.New(page.Config{Recent: b.recent, Bridge: b}),
-		})
+		ac := admin.Config{Address: c.Admin.Address, Token: string(c.Admin.Token), Metrics: b.metrics.Handler(), Ready: b.notReady}
+		if o.Page != nil {
+			ac.Page = o.Page(page.Config{Recent: b.recent, Bridge: b})
+		}
+		b.admin = admin.New(ac)
 	}
 	return b, nil
 }

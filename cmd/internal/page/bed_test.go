@@ -15,6 +15,7 @@ import (
 
 	"mxhook/cmd/internal/bridge"
 	"mxhook/cmd/internal/config"
+	"mxhook/cmd/internal/page"
 	"mxhook/inbound"
 	"mxhook/inbound/status"
 	"mxhook/verify/dns"
@@ -82,7 +83,7 @@ func newBedAt(t testing.TB, address string) *bed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b.Bridge, err = bridge.New(c, bridge.Options{Log: slog.New(slog.DiscardHandler), Resolver: zone, Version: "1.2.3"}); err != nil {
+	if b.Bridge, err = bridge.New(c, bridge.Options{Log: slog.New(slog.DiscardHandler), Resolver: zone, Version: "1.2.3", Page: page.Make}); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Start(); err != nil {

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"mxhook/cmd/internal/admin"
 	"mxhook/cmd/internal/control"
 	"mxhook/cmd/internal/recent"
 	"mxhook/sinks"
@@ -56,6 +57,9 @@ type Page struct {
 	heavy     chan struct{} // has room for those who parse a message at once
 	spooled   listing
 }
+
+// Make is New for those who know a Page by what the admin address wants of it alone.
+func Make(c Config) admin.Page { return New(c) }
 
 // New returns a Page.
 func New(c Config) *Page {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,6 +28,7 @@ type plant struct {
 	mu      sync.Mutex
 	results []string
 	bodies  []string // in the order in which their delivery began
+	times   []time.Time
 	busy    int
 	most    int // at once
 	failed  int
@@ -79,6 +81,19 @@ func (p *plant) count(result worker.Result) (n int) {
 	return n
 }
 
+// at returns when deliveries began.
+func (p *plant) at() []time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.times)
+}
+
+func (p *plant) failures() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.failed
+}
+
 func (p *plant) begun() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -92,7 +107,7 @@ func start(handle worker.Handler, q *workertest.Queue, change func(*worker.Confi
 	running := 0
 	c.Handle = func(ctx context.Context, m worker.Message) worker.Outcome {
 		p.mu.Lock()
-		p.bodies = append(p.bodies, m.Body)
+		p.bodies, p.times = append(p.bodies, m.Body), append(p.times, time.Now())
 		running++
 		p.most = max(p.most, running)
 		p.mu.Unlock()
@@ -206,16 +221,15 @@ func TestATooShortVisibilityTimeoutIsNotUsed(t *testing.T) {
 
 func TestADeferredMessageWaitsLongerEachTimeAndAsLongAsTheSinkAsks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var times []time.Time
-		after := time.Duration(0)
+		var after atomic.Int64
 		p := start(func(context.Context, worker.Message) worker.Outcome {
-			times = append(times, time.Now())
 			o := later()
-			o.After = after
+			o.After = time.Duration(after.Load())
 			return o
 		}, &workertest.Queue{}, nil)
 		p.queue.Send(messages(1)...)
 		time.Sleep(12 * time.Hour)
+		times := p.at()
 		most := 2 * time.Second
 		for i := 1; i < len(times); i++ {
 			if d := times[i].Sub(times[i-1]); d > most+time.Second || d < most/2-time.Second {
@@ -223,14 +237,14 @@ func TestADeferredMessageWaitsLongerEachTimeAndAsLongAsTheSinkAsks(t *testing.T)
 			}
 			most = min(2*most, time.Hour)
 		}
-		after = 40 * time.Minute
+		after.Store(int64(40 * time.Minute))
 		synctest.Wait()
-		n := len(times)
+		n := len(p.at())
 		time.Sleep(time.Hour)
-		after = 5 * time.Hour
+		after.Store(int64(5 * time.Hour))
 		time.Sleep(3 * time.Hour)
-		if len(times) < n+2 || len(times) > n+5 { // an hour is the most, whatever the sink says
-			t.Errorf("%d receipts in four hours", len(times)-n)
+		if more := len(p.at()) - n; more < 2 || more > 5 { // an hour is the most, whatever the sink says
+			t.Errorf("%d receipts in four hours", more)
 		}
 		p.end(t)
 	})
@@ -238,18 +252,17 @@ func TestADeferredMessageWaitsLongerEachTimeAndAsLongAsTheSinkAsks(t *testing.T)
 
 func TestPoisonIsNeverDeletedAndNeverSpins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := 0
 		p := start(func(context.Context, worker.Message) worker.Outcome {
-			n++
 			return worker.Outcome{Result: worker.Poison, Err: &worker.PoisonError{Reason: "it is broken", Cure: "mend it"}}
 		}, &workertest.Queue{Most: 5}, nil)
 		p.queue.Send(messages(1)...)
 		time.Sleep(15 * time.Second)
 		synctest.Wait()
-		if n != 1 {
+		if n := len(p.at()); n != 1 {
 			t.Errorf("%d receipts in 15 s", n)
 		}
 		time.Sleep(31 * time.Minute)
+		n := len(p.at())
 		p.queue.Locked(func() {
 			if n != 5 || len(p.queue.Dead) != 1 || len(p.queue.Deleted) != 0 {
 				t.Errorf("%d receipts, %d dead letters, %d deleted", n, len(p.queue.Dead), len(p.queue.Deleted))
@@ -264,12 +277,12 @@ func TestPoisonIsNeverDeletedAndNeverSpins(t *testing.T) {
 
 func TestWhileACircuitIsOpenNoReceiptIsUsedUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ready := 0
-		left := map[string]int{}
+		var ready atomic.Int64
+		var left sync.Map
 		p := start(nil, &workertest.Queue{Most: 3}, func(c *worker.Config) {
 			c.Workers = 10
-			c.Ready = func(string) int { return ready }
-			c.Left = func(lane string) { left[lane]++ }
+			c.Ready = func(string) int { return int(ready.Load()) }
+			c.Left = func(lane string) { left.Store(lane, true) }
 		})
 		p.queue.Send(messages(50)...)
 		time.Sleep(time.Hour)
@@ -277,14 +290,15 @@ func TestWhileACircuitIsOpenNoReceiptIsUsedUp(t *testing.T) {
 		if n := p.queue.Receives(); n != 0 {
 			t.Errorf("%d receipts while nothing may be taken", n)
 		}
-		ready = 1
+		ready.Store(1)
 		time.Sleep(lookAgain)
 		synctest.Wait()
 		// One alone at a time finds out whether the sink is well; here all are taken so.
-		if n := p.queue.Receives(); n != 50 || p.most != 1 || left["source jobs 0"] == 0 {
-			t.Errorf("%d receipts, %d at once, %v", n, p.most, left)
+		_, told := left.Load("source jobs 0")
+		if n := p.queue.Receives(); n != 50 || p.most != 1 || !told {
+			t.Errorf("%d receipts, %d at once, told %v", n, p.most, told)
 		}
-		ready = worker.Any
+		ready.Store(worker.Any)
 		time.Sleep(time.Minute)
 		log := p.log.String()
 		if strings.Count(log, "left in the queue") != 1 || strings.Count(log, "taken again") != 1 {
@@ -298,10 +312,10 @@ const lookAgain = 2 * time.Second
 
 func TestMessagesOfAGroupKeepTheirOrderAndOneThatWaitsHoldsUpItsGroupAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sick := true
+		var well atomic.Bool
 		p := start(func(_ context.Context, m worker.Message) worker.Outcome {
 			time.Sleep(time.Second)
-			if m.Body == "ann 2" && sick {
+			if m.Body == "ann 2" && !well.Load() {
 				return later()
 			}
 			return worker.Outcome{Result: worker.Accepted}
@@ -314,7 +328,7 @@ func TestMessagesOfAGroupKeepTheirOrderAndOneThatWaitsHoldsUpItsGroupAlone(t *te
 		if n := p.queue.Len(); n != 3 {
 			t.Errorf("%d are left", n)
 		}
-		sick = false
+		well.Store(true)
 		time.Sleep(2 * time.Hour)
 		for _, group := range []string{"ann", "bob"} {
 			var seen []string
@@ -375,14 +389,15 @@ func TestWhatIsNotDoneInTimeIsPutBackAtOnce(t *testing.T) {
 
 func TestAQueueThatFailsIsAskedAgainEverMoreSlowly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		down := true
-		asked := 0
+		var down atomic.Bool
+		var asked atomic.Int64
+		down.Store(true)
 		q := &workertest.Queue{}
 		q.Fail = func(op string) error {
 			if op == "receive" {
-				asked++
+				asked.Add(1)
 			}
-			if down {
+			if down.Load() {
 				return status.SinkUnavailable.Wrap("queue", errors.New("connection refused"))
 			}
 			return nil
@@ -391,10 +406,10 @@ func TestAQueueThatFailsIsAskedAgainEverMoreSlowly(t *testing.T) {
 		q.Send(messages(1)...)
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
-		if asked > 30 || p.failed != asked {
-			t.Errorf("asked %d times, told %d", asked, p.failed)
+		if n := asked.Load(); n > 30 || p.failures() != int(n) {
+			t.Errorf("asked %d times, told %d", n, p.failures())
 		}
-		down = false
+		down.Store(false)
 		time.Sleep(31 * time.Second)
 		synctest.Wait()
 		log := p.log.String()

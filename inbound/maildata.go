@@ -103,6 +103,15 @@ func (d *MailData) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
+// Bytes returns the message if it is in memory, nil if it is in a file or after the last
+// Release: whoever only looks needs no copy then. It must not be changed.
+func (d *MailData) Bytes() []byte {
+	if d.refs.Load() <= 0 || d.file != nil {
+		return nil
+	}
+	return d.mem
+}
+
 // Open returns a new reader over all bytes.
 func (d *MailData) Open() *io.SectionReader { return io.NewSectionReader(d, 0, d.size) }
 

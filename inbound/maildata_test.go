@@ -60,7 +60,17 @@ func TestMailDataIsTheSameInMemoryAndInAFile(t *testing.T) {
 				if want := int64(len(all)); want <= threshold && (s.InMemory() < want || s.InMemory() > 2*want) || want > threshold && s.InMemory() != 0 {
 					t.Errorf("%s, threshold %d: %d octets in memory", c.name, threshold, s.InMemory())
 				}
+				want := []byte(nil)
+				if d.Size() <= threshold {
+					want = []byte(all)
+				}
+				if !bytes.Equal(d.Bytes(), want) {
+					t.Errorf("%s, threshold %d: Bytes is %q", c.name, threshold, d.Bytes())
+				}
 				d.Release()
+				if d.Bytes() != nil {
+					t.Errorf("%s, threshold %d: Bytes after the last Release", c.name, threshold)
+				}
 				left, _ := filepath.Glob(filepath.Join(dir, "*"))
 				if s.InMemory() != 0 || len(left) != 0 {
 					t.Errorf("%s: %d octets and %q are left", c.name, s.InMemory(), left)

@@ -19,6 +19,9 @@ func (p *parser) addresses(s, num string) []Address {
 		p.defect(num, DefectCharsetGuessed, "a field in ISO-2022-JP without encoded words")
 		s = text
 	}
+	if p.phrase == nil {
+		p.phrase = make([]token, 0, 8)
+	}
 	a := addressScanner{parser: p, s: s, num: num, words: wordScanner{s: s}, phrase: p.phrase}
 	a.scan()
 	p.phrase = a.phrase[:0] // the next field's words need as much memory
@@ -246,11 +249,14 @@ loop:
 	a.phrase = append(a.phrase, token{raw: raw.String(), text: text.String(), at: at, quoted: quoted})
 }
 
-// plainWord reads a word that is one atom, as most are, without copying it. It tells
-// whether it did.
+// plainWord reads a word that is one atom or encoded word, as most are, without copying
+// it. It tells whether it did.
 func (a *addressScanner) plainWord() bool {
 	start := a.i
 	end := strings.IndexAny(a.s[start:], " \t\"[=(,;<>):@")
+	if end == 0 && a.s[start] == '=' {
+		end = a.encodedEnd(start) - start
+	}
 	if end < 0 {
 		end = len(a.s) - start
 	}
@@ -261,7 +267,8 @@ func (a *addressScanner) plainWord() bool {
 			if joins {
 				end = 0
 			}
-		case '"', '[', '=', '(', '@':
+		case ',', ';', '<', '>', ')', ':':
+		default:
 			end = 0
 		}
 	}
@@ -351,13 +358,22 @@ func (a *addressScanner) quotedString(text *strings.Builder) bool {
 // encodedWord adds the encoded word at a.i to text as it stands, even if it holds
 // commas or blanks as no encoded word should.
 func (a *addressScanner) encodedWord(text *strings.Builder) bool {
-	w, ok := a.words.at(a.i)
-	if !ok || len(w.text) > 1000 || strings.ContainsAny(w.text, "<>\"") {
+	end := a.encodedEnd(a.i)
+	if end == a.i {
 		return false
 	}
-	text.WriteString(a.s[a.i:w.next])
-	a.i = w.next
+	text.WriteString(a.s[a.i:end])
+	a.i = end
 	return true
+}
+
+// encodedEnd returns where the encoded word that begins at i ends, i if there is none.
+func (a *addressScanner) encodedEnd(i int) int {
+	w, ok := a.words.at(i)
+	if !ok || len(w.text) > 1000 || strings.ContainsAny(w.text, "<>\"") {
+		return i
+	}
+	return w.next
 }
 
 // flush ends the current mailbox.
@@ -389,7 +405,7 @@ func (a *addressScanner) flush() {
 		}
 		address := t.raw // a quoted local part keeps its quotes
 		if !t.quoted {
-			address = strings.Join(strings.Fields(t.text), "")
+			address = withoutBlanks(t.text)
 		}
 		a.add(name, neutral(strings.TrimSpace(address)))
 	}
@@ -418,8 +434,11 @@ func (a *addressScanner) add(name, address string) {
 
 // name joins the words of a phrase and decodes it.
 func (a *addressScanner) name(words []token) string {
-	if len(words) == 0 {
+	switch len(words) {
+	case 0:
 		return ""
+	case 1:
+		return strings.TrimSpace(a.decodeWords(words[0].text, a.num))
 	}
 	texts := make([]string, len(words))
 	for i, t := range words {

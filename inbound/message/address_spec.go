@@ -20,6 +20,9 @@ func cleanAngle(s string) string {
 // withoutComments takes out comments, and blanks beside '@' and '.', as RFC 5322 3.4.1
 // and 4.4 allow them. What has an open quote or comment stays as it is.
 func withoutComments(s string) string {
+	if !strings.ContainsAny(s, "( \t\"\\") {
+		return s // as most are
+	}
 	var b strings.Builder
 	depth, quoted, gap := 0, false, false
 	last := byte('@')

@@ -193,8 +193,8 @@ func appendText(out *strings.Builder, text string) {
 // textOf decodes a text part. One that does not fit into what is left of the limit
 // is an attachment.
 func (p *parser) textOf(pt *part, large map[*part]bool) string {
-	if text, ok := p.texts[pt]; ok {
-		return text
+	if pt.decoded {
+		return pt.text
 	}
 	left := &p.textLeft
 	if pt.media == "text/html" {
@@ -230,10 +230,7 @@ func (p *parser) textOf(pt *part, large map[*part]bool) string {
 	if flowed, delSp := pt.flowed(); flowed {
 		text = unflow(text, delSp)
 	}
-	if p.texts == nil {
-		p.texts = make(map[*part]string)
-	}
-	p.texts[pt] = text
+	pt.text, pt.decoded = text, true
 	return text
 }
 

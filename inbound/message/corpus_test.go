@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"reflect"
 	"testing"
+
+	"mxhook/inbound"
 )
 
 // corpora returns the folder of test data beside the module; the test is skipped
@@ -49,7 +51,7 @@ func TestCorporaParse(t *testing.T) {
 	n := eachCorpusFile(t, func(path string, b []byte) {
 		m := Parse(bytes.NewReader(b), int64(len(b)), Options{})
 		checkInvariants(t, m, int64(len(b)))
-		again := Parse(bytes.NewReader(b), int64(len(b)), Options{})
+		again := Parse(inbound.NewMailData(b), int64(len(b)), Options{}) // without copies
 		for _, x := range []*Message{m, again} {
 			for i := range x.Attachments {
 				x.Attachments[i].open, x.Attachments[i].openBase64 = nil, nil

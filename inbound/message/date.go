@@ -1,6 +1,7 @@
 package message
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -48,8 +49,12 @@ func dateTokens(s string) []string {
 		}
 		return r
 	}, s)
-	var out []string
-	for _, f := range strings.Fields(s) {
+	fields := strings.Fields(s)
+	if !strings.Contains(s, "-") || !slices.ContainsFunc(fields, func(f string) bool { return strings.Count(f, "-") == 2 }) {
+		return fields
+	}
+	out := make([]string, 0, len(fields)+2)
+	for _, f := range fields {
 		// 19-Nov-2026, but not -0700.
 		if strings.Count(f, "-") == 2 && f[0] != '-' {
 			out = append(out, strings.Split(f, "-")...)
@@ -95,12 +100,18 @@ func (d *dateParts) clock(s string) {
 	s = strings.TrimSuffix(s, "z")
 	s, _, _ = strings.Cut(s, ".")
 	var v [3]int
-	for i, f := range strings.SplitN(s, ":", 3) {
+	for i := range v {
+		f, rest, more := strings.Cut(s, ":")
+		if i == 2 && more {
+			return // "10:00:00:00"
+		}
 		n, err := strconv.Atoi(f)
 		if err != nil || n < 0 {
 			return
 		}
-		v[i] = n
+		if v[i], s = n, rest; !more {
+			break
+		}
 	}
 	d.hour, d.minute, d.sec, d.hasTime = v[0], v[1], v[2], true
 }

@@ -42,8 +42,10 @@ type decoder struct {
 	off, end int64
 	enc      transfer
 
-	raw []byte // octets read and not yet decoded
-	n   int
+	mem []byte // all of the message, nil if it is not in memory
+	raw []byte // where octets are read to, if it is not
+	in  []byte // octets not yet decoded, of raw or mem
+	n   int    // how many they are
 	out []byte // decoded, valid until the next step
 	dec []byte // its memory
 	pos int    // of out, for Read
@@ -62,6 +64,9 @@ type decoder struct {
 // reset makes d decode another range, with the memory that it has.
 func (d *decoder) reset(r io.ReaderAt, off, end int64, enc transfer) {
 	*d = decoder{r: r, off: off, end: max(off, end), enc: enc, raw: d.raw, dec: d.dec}
+	if d.mem = inMemory(r, d.end); d.mem != nil {
+		return
+	}
 	if want := int(min(rawSize, d.end-d.off)); len(d.raw) < want {
 		d.raw = make([]byte, want)
 	}
@@ -74,36 +79,54 @@ func (d *decoder) step() bool {
 		if d.done || d.err != nil {
 			return false
 		}
-		room := min(int64(len(d.raw)-d.n), d.end-d.off)
-		if room > 0 {
-			n, err := d.r.ReadAt(d.raw[d.n:d.n+int(room)], d.off)
-			d.n += n
-			d.off += int64(n)
-			if int64(n) < room {
-				if err == nil || errors.Is(err, io.EOF) {
-					err = io.ErrUnexpectedEOF
-				}
-				d.err = err
-				return false
-			}
+		if d.mem != nil {
+			d.slide()
+		} else if !d.fill() {
+			return false
 		}
 		d.block(d.off >= d.end)
 	}
 	return true
 }
 
-// block decodes what is in d.raw as far as it ends in a whole line; all of it when
+// fill reads more behind what waits; false on an error.
+func (d *decoder) fill() bool {
+	if room := min(int64(len(d.raw)-d.n), d.end-d.off); room > 0 {
+		n, err := d.r.ReadAt(d.raw[d.n:d.n+int(room)], d.off)
+		d.n += n
+		d.off += int64(n)
+		if int64(n) < room {
+			if err == nil || errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF
+			}
+			d.err = err
+			return false
+		}
+	}
+	d.in = d.raw[:d.n]
+	return true
+}
+
+// slide is fill for a message in memory.
+func (d *decoder) slide() {
+	start := d.off - int64(d.n)
+	d.off = min(start+rawSize, d.end)
+	d.in = d.mem[start:d.off]
+	d.n = len(d.in)
+}
+
+// block decodes what is in d.in as far as it ends in a whole line; all of it when
 // there is no line end or nothing follows.
 func (d *decoder) block(last bool) {
 	cut := d.n
 	if !last && d.enc != identity {
-		if k := bytes.LastIndexByte(d.raw[:d.n], '\n'); k >= 0 {
+		if k := bytes.LastIndexByte(d.in, '\n'); k >= 0 {
 			cut = k + 1
 		} else if d.enc == quotedPrintable {
-			cut = qpCut(d.raw[:d.n])
+			cut = qpCut(d.in)
 		}
 	}
-	b := d.raw[:cut]
+	b := d.in[:cut]
 	d.dec = d.dec[:0]
 	switch d.enc {
 	case identity:
@@ -121,7 +144,9 @@ func (d *decoder) block(last bool) {
 	}
 	if d.enc != identity {
 		d.out = d.dec
-		copy(d.raw, d.raw[cut:d.n])
+		if d.mem == nil {
+			copy(d.raw, d.in[cut:])
+		}
 		d.n -= cut
 		return
 	}

@@ -74,10 +74,27 @@ func (h *headerBlock) wantsMore() bool {
 
 // body returns the field body of f as written, without the last line end.
 func (h *headerBlock) body(f rawField) []byte {
-	b := h.buf[f.off : f.off+f.n]
-	b = b[min(bytes.IndexByte(b, ':')+1, len(b)):]
-	b = bytes.TrimSuffix(b, []byte{'\n'})
-	return bytes.TrimSuffix(b, []byte{'\r'})
+	start, end := bodyRange(h.buf[f.off : f.off+f.n])
+	return h.buf[f.off+start : f.off+end]
+}
+
+// bodyRange returns where the body of a field stands that begins with its name, without
+// the last line end.
+func bodyRange[T string | []byte](field T) (start, end int) {
+	end = len(field)
+	for i := range end {
+		if field[i] == ':' {
+			start = i + 1
+			break
+		}
+	}
+	if end > start && field[end-1] == '\n' {
+		end--
+	}
+	if end > start && field[end-1] == '\r' {
+		end--
+	}
+	return start, end
 }
 
 // get returns the body of the first field of that name.

@@ -166,7 +166,9 @@ func (w *walker) contentType(p *part, value string) {
 		p.params = ps
 		return
 	default:
-		p.media, p.params = kind+"/"+sub, ps
+		if p.media, p.params = media, ps; len(kind)+1+len(sub) < len(media) {
+			p.media = kind + "/" + sub // there were blanks
+		}
 	}
 	p.declared = p.media
 	if kind != "multipart" {

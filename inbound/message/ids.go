@@ -1,6 +1,9 @@
 package message
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // messageIDs lists the message ids of an unfolded field, each with its angle
 // brackets (RFC 5322 3.6.4). Without any bracket, words with an '@' are taken.
@@ -22,7 +25,11 @@ func (p *parser) messageIDs(s string) []string {
 				return out
 			}
 			// A fold within the brackets leaves a blank that is not of the id.
-			out = append(out, "<"+neutral(strings.Join(strings.Fields(id), ""))+">")
+			if clean := neutral(withoutBlanks(id)); clean == rest[i+1:i+j] {
+				out = append(out, rest[i:i+j+1])
+			} else {
+				out = append(out, "<"+clean+">")
+			}
 		}
 		rest = rest[i+j+1:]
 	}
@@ -35,6 +42,14 @@ func (p *parser) messageIDs(s string) []string {
 		}
 	}
 	return out
+}
+
+// withoutBlanks takes out all white space.
+func withoutBlanks(s string) string {
+	if strings.IndexFunc(s, unicode.IsSpace) < 0 {
+		return s
+	}
+	return strings.Join(strings.Fields(s), "")
 }
 
 // messageID returns the message's own id; without '@' or brackets it is what
@@ -70,13 +85,13 @@ func (p *parser) listFacts() List {
 		if !ok {
 			break
 		}
-		if uri = neutral(strings.Join(strings.Fields(uri), "")); uri != "" {
+		if uri = neutral(withoutBlanks(uri)); uri != "" {
 			l.Unsubscribe = append(l.Unsubscribe, uri)
 			https = https || len(uri) > 8 && strings.EqualFold(uri[:8], "https://")
 		}
 		v = after
 	}
 	post, _ := p.first("List-Unsubscribe-Post")
-	l.OneClick = https && strings.EqualFold(strings.Join(strings.Fields(post), ""), "List-Unsubscribe=One-Click")
+	l.OneClick = https && strings.EqualFold(withoutBlanks(post), "List-Unsubscribe=One-Click")
 	return l
 }

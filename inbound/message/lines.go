@@ -32,8 +32,9 @@ func (l line) end() int64 { return l.start + int64(len(l.data)) }
 type lineReader struct {
 	r      io.ReaderAt
 	size   int64
-	base   int64 // offset of buf[0] in the message
-	buf    []byte
+	base   int64  // offset of buf[0] in the message
+	mem    []byte // all of the message, nil if it is not in memory
+	buf    []byte // of mem a part, which is never written
 	n, pos int
 	inLine bool // the last piece did not end its line
 	length int  // octets of the current line before this piece
@@ -44,7 +45,29 @@ type lineReader struct {
 }
 
 func newLineReader(r io.ReaderAt, size int64) *lineReader {
-	return &lineReader{r: r, size: size, buf: make([]byte, min(size+1, blockSize))}
+	l := &lineReader{r: r, size: size, mem: inMemory(r, size)}
+	if l.mem == nil {
+		l.buf = make([]byte, min(size+1, blockSize))
+	}
+	return l
+}
+
+// inMemory returns the first size octets of r if r has them in memory, as
+// inbound.MailData may, so that nobody needs to copy them; else nil. They are not ours
+// to change.
+func inMemory(r io.ReaderAt, size int64) []byte {
+	if m, ok := r.(interface{ Bytes() []byte }); ok {
+		if b := m.Bytes(); size > 0 && int64(len(b)) >= size {
+			return b[:size:size]
+		}
+	}
+	return nil
+}
+
+// peek returns what stands in the buffer, filled, from where next goes on.
+func (l *lineReader) peek() []byte {
+	l.fill()
+	return l.buf[l.pos:l.n]
 }
 
 // next returns the next line; false at the end.
@@ -132,6 +155,10 @@ func (l *lineReader) note(content []byte) {
 
 // fill moves the rest of the buffer to its front and reads more behind it.
 func (l *lineReader) fill() {
+	if l.mem != nil {
+		l.slide()
+		return
+	}
 	if l.pos > 0 {
 		copy(l.buf, l.buf[l.pos:l.n])
 		l.base += int64(l.pos)
@@ -149,10 +176,23 @@ func (l *lineReader) fill() {
 		}
 		l.err = err
 	}
-	if !l.nul && bytes.IndexByte(l.buf[l.n:l.n+n], 0) >= 0 {
+	l.noteNUL(l.buf[l.n : l.n+n])
+	l.n += n
+}
+
+// slide is fill for a message in memory.
+func (l *lineReader) slide() {
+	old := l.n - l.pos
+	l.base += int64(l.pos)
+	l.buf = l.mem[l.base:min(l.base+blockSize, l.size)]
+	l.n, l.pos = len(l.buf), 0
+	l.noteNUL(l.buf[old:])
+}
+
+func (l *lineReader) noteNUL(b []byte) {
+	if !l.nul && bytes.IndexByte(b, 0) >= 0 {
 		l.nul = true
 	}
-	l.n += n
 }
 
 // seek makes next go on at off, where a line begins.

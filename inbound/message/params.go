@@ -43,7 +43,8 @@ func (p *parser) parseParams(s, num string) (string, params) {
 	if strings.Contains(head, "=") && !strings.Contains(head, "/") {
 		head, i = "", 0 // the first word is missing
 	}
-	var segs []segment
+	var few [4]segment
+	segs := few[:0]
 	for i < len(s) {
 		var seg segment
 		var ok bool

@@ -22,7 +22,9 @@ type part struct {
 	boundary   string
 	shadow     *part // the outer part whose equal boundary this one hides
 	closed     bool
-	start, end int64 // of the body
+	start, end int64  // of the body
+	text       string // of a text part, if it is decoded
+	decoded    bool
 }
 
 type walkState int
@@ -82,8 +84,7 @@ func (w *walker) walk() {
 
 // skipPrologue skips a byte order mark.
 func (w *walker) skipPrologue() {
-	var b [3]byte
-	if n, _ := w.lr.r.ReadAt(b[:min(w.lr.size, 3)], 0); n == 3 && string(b[:]) == "\xef\xbb\xbf" {
+	if bytes.HasPrefix(w.lr.peek(), []byte("\xef\xbb\xbf")) {
 		w.defect("", DefectBOM, "byte order mark before the first field")
 		w.lr.seek(3)
 		w.hdr.reset(3)

@@ -137,7 +137,7 @@ func (p *parser) decodeWords(s, num string) string {
 		}
 		return neutral(s)
 	}
-	var out strings.Builder
+	var out joiner
 	var run []byte // octets of the words that stand side by side
 	var runCharset string
 	flush := func() {
@@ -148,7 +148,7 @@ func (p *parser) decodeWords(s, num string) string {
 		if defect != "" {
 			p.defect(num, DefectEncodedWord, "charset "+quoteShort(runCharset))
 		}
-		out.WriteString(text)
+		out.add(text)
 		run = nil
 	}
 	scan := wordScanner{s: s}
@@ -171,7 +171,7 @@ func (p *parser) decodeWords(s, num string) string {
 		gap := s[literal:i]
 		if run == nil || strings.Trim(gap, " \t") != "" {
 			flush()
-			out.WriteString(gap)
+			out.add(gap)
 		}
 		if !strings.EqualFold(w.charset, runCharset) {
 			flush()
@@ -180,7 +180,7 @@ func (p *parser) decodeWords(s, num string) string {
 		if w.enc == 'q' && !isASCII(w.text) {
 			flush()
 			run = []byte{}
-			out.WriteString(p.decodeRaw(w, num))
+			out.add(p.decodeRaw(w, num))
 			i, literal = w.next, w.next
 			continue
 		}
@@ -189,14 +189,40 @@ func (p *parser) decodeWords(s, num string) string {
 			p.defect(num, DefectEncodedWord, "damaged encoding")
 		}
 		if run == nil {
-			run = []byte{}
+			run = b
+		} else {
+			run = append(run, b...)
 		}
-		run = append(run, b...)
 		i, literal = w.next, w.next
 	}
 	flush()
-	out.WriteString(s[literal:])
-	return neutral(out.String())
+	out.add(s[literal:])
+	return neutral(out.string())
+}
+
+// joiner joins strings. A single one is not copied.
+type joiner struct {
+	first string
+	all   strings.Builder // empty as long as there is but one
+}
+
+func (j *joiner) add(s string) {
+	switch {
+	case j.all.Len() > 0:
+	case j.first == "":
+		j.first = s
+		return
+	case s != "":
+		j.all.WriteString(j.first)
+	}
+	j.all.WriteString(s)
+}
+
+func (j *joiner) string() string {
+	if j.all.Len() > 0 {
+		return j.all.String()
+	}
+	return j.first
 }
 
 // decodeRaw decodes a word in Q encoding with characters that should have been

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // canary counts who connects to it: nobody may.
@@ -65,6 +66,7 @@ func TestBrowser(t *testing.T) {
 	t.Run("hostile mail runs and loads nothing", func(t *testing.T) { hostileMailRunsAndLoadsNothing(t, c, address, visits) })
 	t.Run("list, detail and live update", func(t *testing.T) { listDetailAndLiveUpdate(t, c) })
 	t.Run("replay by click, and the keyboard alone", func(t *testing.T) { replayByClickAndKeyboardAlone(t, c) })
+	t.Run("replay without script", func(t *testing.T) { replayWithoutScript(t, c) })
 	t.Run("other sites are refused", func(t *testing.T) { otherSitesAreRefused(t, c) })
 	t.Run("log in and out", func(t *testing.T) { logInAndOut(t, c) })
 	t.Run("phone, light and dark", func(t *testing.T) { phoneLightAndDark(t, c) })
@@ -171,13 +173,14 @@ func (t *tab) frameText() string {
 // waitResponse waits until something ending in suffix was answered.
 func (t *tab) waitResponse(suffix string) {
 	t.t.Helper()
-	for range 200 {
-		if slices.ContainsFunc(t.seen().responses, func(u string) bool { return strings.HasSuffix(u, suffix) }) {
-			return
+	timeout := time.After(patience)
+	for !slices.ContainsFunc(t.seen().responses, func(u string) bool { return strings.HasSuffix(u, suffix) }) {
+		select {
+		case <-t.b.news:
+		case <-timeout:
+			t.t.Fatalf("nothing ending in %s was loaded", suffix)
 		}
-		t.eval(`new Promise(done => setTimeout(done, 50))`)
 	}
-	t.t.Fatalf("nothing ending in %s was loaded", suffix)
 }
 
 func listDetailAndLiveUpdate(t *testing.T, c *browser) {

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 // paleText finds texts whose contrast to what is behind them is less than 4.5 (WCAG 2.2,
@@ -81,4 +82,27 @@ func logInAndOut(t *testing.T, c *browser) {
 	tab.wait(`location.pathname === "/login"`)
 	tab.do("Page.navigate", map[string]any{"url": b.home + "/?q=1"})
 	tab.wait(`location.pathname === "/login"`)
+}
+
+// replayWithoutScript is what is left where no script runs: all of it, but for the update.
+func replayWithoutScript(t *testing.T, c *browser) {
+	b := newBed(t)
+	dead := b.dead(b.mail("No script", "", "x"))
+	b.answer(200)
+	tab := c.open(t)
+	tab.do("Emulation.setScriptExecutionDisabled", map[string]any{"value": true})
+	tab.do("Page.navigate", map[string]any{"url": b.home + "/spool"})
+	tab.waitResponse("/static/page.css")
+	var found struct{ NodeID int }
+	for began := time.Now(); found.NodeID == 0 && time.Since(began) < patience; {
+		var root struct{ Root struct{ NodeID int } }
+		tab.must(tab.session, "DOM.getDocument", nil, &root)
+		tab.must(tab.session, "DOM.querySelector", map[string]any{"nodeId": root.Root.NodeID, "selector": `[id="r-` + dead + `"]`}, &found)
+	}
+	tab.do("DOM.focus", map[string]any{"nodeId": found.NodeID})
+	tab.key("Enter", 13, "\r")
+	if id := <-b.got; id+".app" != dead {
+		t.Errorf("%s was delivered, want %s", id, dead)
+	}
+	b.until("/spool", "The spool is empty")
 }

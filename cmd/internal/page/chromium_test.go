@@ -24,6 +24,7 @@ const patience = 60 * time.Second
 type browser struct {
 	out  io.Writer
 	done chan struct{} // closed when the browser ended
+	news chan struct{} // has one when something happened since it was taken
 
 	mu      sync.Mutex
 	last    int
@@ -95,7 +96,7 @@ func chromium(t *testing.T, more ...string) *browser {
 	}
 	theirsIn.Close()
 	theirsOut.Close()
-	b := &browser{out: oursOut, done: make(chan struct{}), waiting: map[int]chan answer{}, tabs: map[string]*tab{}}
+	b := &browser{out: oursOut, done: make(chan struct{}), news: make(chan struct{}, 1), waiting: map[int]chan answer{}, tabs: map[string]*tab{}}
 	go b.read(oursIn)
 	t.Cleanup(func() {
 		b.send("", "Browser.close", nil)
@@ -158,6 +159,12 @@ func (b *browser) happened(session, method string, params json.RawMessage) {
 		return
 	}
 	log := tab.log
+	defer func() {
+		select {
+		case b.news <- struct{}{}:
+		default:
+		}
+	}()
 	var p struct {
 		RequestID     string `json:"requestId"`
 		DocumentURL   string `json:"documentURL"`

@@ -98,7 +98,7 @@ func startExample(t *testing.T, probe []string, in string, command []string) (ad
 		select {
 		case line := <-lines:
 			if _, after, ok := strings.Cut(line, "http://"); ok {
-				address, _, _ = strings.Cut(strings.TrimRight(after, ") started"), "/")
+				address, _, _ = strings.Cut(strings.TrimSuffix(after, ") started"), "/")
 				return address, folder, printed
 			}
 			printed = append(printed, line)

@@ -3,11 +3,14 @@ package payload
 import (
 	"bytes"
 	"encoding/json"
+	"io"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
+	"mxhook/inbound/message"
 	"mxhook/sinks"
 )
 
@@ -17,7 +20,7 @@ const streamMark = `["",0]`
 // hostile are texts that break encoders, readers or logs.
 var hostile = []string{
 	"", "\x00", "\x7f\x1b[31m", "\r\nX: y\r\n", `","id":"msg_x","a":"`, `"}]}`, `\`, `\u0000`, `\ud800`, "\xed\xa0\x80", "\xff\xfe", "\xc3", "a\xf0\x9f\x98",
-	"\u2028\u2029", "\uFFFE\uFFFF\uFFFD", "\u202egpj.exe", "</script><!--", "__proto__", "1e400", streamMark, "[" + streamMark[1:3], `"` + streamMark + `"`,
+	"\u2028\u2029", "\uFFFE\uFFFF\uFFFD", "\u202egpj.exe", "</script><!--", "__proto__", "1e400", "18446744073709551616", streamMark, "[" + streamMark[1:3], `"` + streamMark + `"`,
 	"\ufeffbom", strings.Repeat("\xffä", 100), "\U0010FFFF\U0001FFFE",
 }
 
@@ -28,6 +31,67 @@ func FuzzNative(f *testing.F) {
 		f.Add(h)
 	}
 	f.Fuzz(func(t *testing.T, h string) { checkHostile(t, s.Validate, h) })
+}
+
+// What looks like a number, a key of JavaScript or a repeat stays what it is: ids beyond
+// 2^53 are texts, fields are listed in their order with every repeat, and a capture of
+// any name is a key of its own.
+func TestNamesAndNumbersStayTexts(t *testing.T) {
+	e := fullEvent(same)
+	ids := []string{"18446744073709551615", "9007199254740993", "-0", "1e400", "0x10", "null", "true", "NaN", "00042"}
+	names := []string{"X-Id", "X-Id", "x-id", "__proto__", "constructor", "X-Id", "toString", "__proto__", "0"}
+	e.Message.Header = nil
+	for i, name := range names {
+		e.Message.Header = append(e.Message.Header, message.Field{Name: name, Value: ids[i]})
+	}
+	captures := make(map[string]string)
+	for i, name := range []string{"__proto__", "constructor", "18446744073709551615", "", "a", "A"} {
+		captures[name] = ids[i]
+	}
+	e.Recipients[0].Captures = captures
+	e.Message.MessageID, e.Session.User, e.Route, e.Mail.Provider.MessageID = ids[0], ids[1], ids[2], ids[0]
+	e.Message.Attachments[0].ContentID, e.Message.Attachments[0].Filename = ids[0], ids[3]
+	p := readAll(t, native1(t, e, Include{HTML: true}))
+	validate(t, strictSchema(t), "names and numbers", p)
+	n := decode(t, p)
+	for i, h := range n.Message.Headers {
+		if i >= len(names) || h.Name != names[i] || h.Value != ids[i] {
+			t.Errorf("field %d: %+v", i, h)
+		}
+	}
+	if len(n.Message.Headers) != len(names) || !maps.Equal(n.Envelope.Recipients[0].Captures, captures) {
+		t.Errorf("%d fields of %d; captures %q", len(n.Message.Headers), len(names), n.Envelope.Recipients[0].Captures)
+	}
+	file := n.Message.Attachments[0]
+	for _, c := range [][2]string{
+		{n.Message.MessageID, ids[0]}, {*n.Envelope.User, ids[1]}, {n.Route, ids[2]}, {file.ContentID, ids[0]}, {file.Filename, ids[3]},
+	} {
+		if c[0] != c[1] {
+			t.Errorf("%q became %q", c[1], c[0])
+		}
+	}
+	checkNumbers(t, p)
+}
+
+// checkNumbers holds p to numbers that a reader of IEEE 754 doubles does not round.
+func checkNumbers(t *testing.T, p []byte) {
+	t.Helper()
+	d := json.NewDecoder(bytes.NewReader(p))
+	d.UseNumber()
+	for {
+		token, err := d.Token()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if number, ok := token.(json.Number); ok {
+			if v, err := number.Int64(); err != nil || v > 1<<53 || v < -1<<53 {
+				t.Errorf("the number %s", number)
+			}
+		}
+	}
 }
 
 // checkHostile puts h into every text of an event and holds the payload to: valid

@@ -109,7 +109,7 @@ func each(t *testing.T, n int, do func(t *testing.T, i int)) {
 // hostile are texts that break encoders and readers, where a sender can put them.
 var hostile = []string{
 	"", "\x00", "\x7f\x1b[31m", `","id":"x","a":"`, `"}]}`, `\`, `\u0000`, `\ud800`, "\xed\xa0\x80", "\xff\xfe", "\xc3", "a\xf0\x9f\x98",
-	"\u2028\u2029", "\uFFFE\uFFFF\uFFFD", "\u202egpj.exe", "</script><!--", "__proto__", "1e400", "\ufeffbom", "%00%0d%0a&a=b;c=d+", "\r", "\r\n X: y",
+	"\u2028\u2029", "\uFFFE\uFFFF\uFFFD", "\u202egpj.exe", "</script><!--", "__proto__", "1e400", "18446744073709551616", "\ufeffbom", "%00%0d%0a&a=b;c=d+", "\r", "\r\n X: y",
 	"../../../../etc/passwd", `..\..\x`, `C:\con`, ".", "con", strings.Repeat("a/", 2000), strings.Repeat("\xffä", 100), "\U0010FFFF\U0001FFFE",
 	"--b", "\r\n--b", "=?utf-8?q?=0d=0aX:_y=00?=", "=?utf-8?b?7aCA?=", "<a@b.example>, c", "\"", "(", "@", ";", "begin 644 x\r\n",
 }

@@ -18,12 +18,13 @@ func unfold(s string) string {
 	var out strings.Builder
 	out.Grow(len(s))
 	for i := 0; i < len(s); {
-		c := s[i]
-		i++
-		if c != '\r' && c != '\n' {
-			out.WriteByte(c)
-			continue
+		k := strings.IndexAny(s[i:], "\r\n")
+		if k < 0 {
+			out.WriteString(s[i:])
+			break
 		}
+		out.WriteString(s[i : i+k])
+		i += k
 		for i < len(s) && (s[i] == '\r' || s[i] == '\n') {
 			i++
 		}

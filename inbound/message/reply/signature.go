@@ -1,6 +1,9 @@
 package reply
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // signatures marks what stands below "-- ", short blocks below another rule at the
 // end, and the lines that mobile mail readers append.
@@ -149,14 +152,16 @@ func device(s string) bool {
 		return false
 	}
 	for _, p := range devicePrefixes {
-		if strings.HasPrefix(low, p.words) {
+		if low[0] == p.words[0] && strings.HasPrefix(low, p.words) {
 			rest := strings.TrimSpace(low[len(p.words):])
 			return strings.HasSuffix(strings.TrimRight(low, ". "), p.end) && (rest != "" || p.end != "") && modest(rest, p.most)
 		}
 	}
-	for _, p := range deviceParts {
-		if strings.Contains(low, p) {
-			return true
+	if utf8.RuneCountInString(low) < len(low) {
+		for _, p := range deviceParts {
+			if strings.Contains(low, p) {
+				return true
+			}
 		}
 	}
 	return len(words) == 3 && words[1] == "from" && words[2] == "mobile"
@@ -228,6 +233,7 @@ var devicePrefixes = [...]struct {
 	{"获取", "outlook", 6}, {"下载", "outlook", 6}, {"取得", "outlook", 6}, {"下載", "outlook", 6}, {"나의 ", "보냄", 4},
 }
 
-// deviceParts are what such a line has somewhere, where it does not begin so.
+// deviceParts are what such a line has somewhere, where it does not begin so. None of
+// them is ASCII.
 var deviceParts = [...]string{"iphoneから送信", "ipadから送信", "スマホから送信", "スマートフォンから送信", "携帯から送信", "androidから送信", "outlook for iosから送信",
 	"から送信されました", "版outlookを入手", "outlook for ios を入手", "outlook for android を入手", "outlook for iosを入手", "outlook for androidを入手", "에서 보냄", "'den gönderildi", "'dan gönderildi", "iphone-umdan göndərildi"}

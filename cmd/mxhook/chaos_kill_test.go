@@ -147,6 +147,7 @@ func flakiness(rng *rand.Rand, n int) func(arrival) mood {
 // resend until they hear 250. Then every sink has every message, and what it has twice
 // has the same id and was on its way at a kill.
 func TestKill9LosesNothing(t *testing.T) {
+	t.Parallel()
 	kills, sessions := 15, 6
 	if thorough() {
 		kills = 220

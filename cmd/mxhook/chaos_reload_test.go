@@ -47,6 +47,7 @@ func underLoad(t *testing.T, prefix string, during func(w *world, p *process, re
 // TestReloadsUnderLoadLoseNothing reloads twenty times, every third time a faulty file,
 // with a sink more or less and other numbers.
 func TestReloadsUnderLoadLoseNothing(t *testing.T) {
+	t.Parallel()
 	underLoad(t, "reload", func(w *world, p *process, _ func() *process) *process {
 		extra := startKeeper(t)
 		more := strings.NewReplacer("sinks:\n", fmt.Sprintf("sinks:\n  extra: {type: webhook, url: %q}\n", extra.URL),
@@ -73,6 +74,7 @@ func TestReloadsUnderLoadLoseNothing(t *testing.T) {
 
 // TestSIGTERMUnderLoadLosesNothing ends and starts the process ten times.
 func TestSIGTERMUnderLoadLosesNothing(t *testing.T) {
+	t.Parallel()
 	var slowest time.Duration
 	underLoad(t, "term", func(w *world, p *process, restart func() *process) *process {
 		for range 10 {

@@ -115,6 +115,7 @@ func (f *fleet) kill(name string) {
 // the middle, and the queue can't be reached for a while. What a sender heard 250 for
 // arrives, and what arrives twice has the same id.
 func TestTheFleetLosesNothing(t *testing.T) {
+	t.Parallel()
 	size := fleetSize(t)
 	f := newFleet(t)
 	rng := seeded(t)

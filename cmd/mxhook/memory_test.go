@@ -54,6 +54,7 @@ func bigMessage(number, size int) []byte {
 // files, all are delivered in the end, and every octet arrives. MXHOOK_LOAD=1 makes it
 // 64 messages of 25 MiB with 128 MiB.
 func TestManyLargeMessagesKeepTheMemoryBudget(t *testing.T) {
+	t.Parallel()
 	messages, size, budget, spare := 12, 4<<20, int64(4<<20), int64(40<<20)
 	if os.Getenv("MXHOOK_LOAD") != "" {
 		messages, size, budget, spare = 64, 25<<20-1000, 128<<20, 128<<20*3/10+40<<20

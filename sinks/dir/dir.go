@@ -5,6 +5,10 @@
 // It is a payload.Store, too: what the payloads of other sinks name by a URL goes to
 // ID/N, see Store.
 //
+// With Maildir the folder is one (https://cr.yp.to/proto/maildir.html), an event is the
+// one file new/ID, the raw message alone, and nothing is stored for others. The same
+// event again writes nothing while its message is in new or cur.
+//
 // The same event again replaces the files by rename, so that a reader sees whole
 // files only. Names are made of the event id alone. A file that begins with
 // ".mxhook-" was left by a crash and can be deleted. Writing can't be interrupted,
@@ -40,6 +44,7 @@ type Config struct {
 	// Without it URLs are of the scheme file (RFC 8089).
 	URL      string
 	Include  payload.Include
+	Maildir  bool         // Path is a Maildir; URL and Include say nothing then
 	Log      *slog.Logger // nil: silent
 	Observer sinks.Observer
 }
@@ -71,7 +76,7 @@ func New(c Config) (*Sink, error) {
 // Name returns the sink's name in the configuration.
 func (s *Sink) Name() string { return s.config.Name }
 
-// FanOut is always FanOutMessage: one pair of files an event.
+// FanOut is always FanOutMessage: one pair of files an event, or one file of a Maildir.
 func (s *Sink) FanOut() sinks.FanOut { return sinks.FanOutMessage }
 
 // Deliver writes the event's files, see sinks.Sink. It makes one attempt.
@@ -100,6 +105,14 @@ func (s *Sink) write(ctx context.Context, e *sinks.Event) sinks.Outcome {
 	if err != nil {
 		return s.outcome(status.LocalError, 1, "the raw copy can't be made")
 	}
+	if s.config.Maildir {
+		unlock, err := s.busy.lock(ctx, e.ID)
+		if err != nil {
+			return s.failed(err)
+		}
+		defer unlock()
+		return s.maildir(e, raw)
+	}
 	native, err := payload.Native(ctx, e, s.config.Include)
 	if err != nil {
 		return s.outcome(status.LocalError, 1, "the payload can't be made")
@@ -120,7 +133,12 @@ func (s *Sink) write(ctx context.Context, e *sinks.Event) sinks.Outcome {
 var errPayload = errors.New("dir: the message can't be read")
 
 func (s *Sink) file(name string, body *payload.Body) error {
-	return durable.WriteFile(s.config.Path, name, func(w io.Writer) error {
+	return copyTo(durable.File{Dir: s.config.Path, Name: name}, body)
+}
+
+// copyTo writes the file of what body yields.
+func copyTo(f durable.File, body *payload.Body) error {
+	return f.Write(func(w io.Writer) error {
 		r := body.Open()
 		defer r.Close()
 		return copyAll(w, &source{r: r, ctx: context.Background()}, body.Size())

@@ -70,3 +70,20 @@ func TestAFullDisk(t *testing.T) {
 		t.Errorf("read-only: %+v", o)
 	}
 }
+
+func TestAFullMaildir(t *testing.T) {
+	path := small(t)
+	s := newMaildir(t, path, nil)
+	o := s.Deliver(t.Context(), sinktest.NewEvent(200<<10))
+	if status.ConditionOf(o.Err) != status.NoStorage {
+		t.Errorf("%+v", o)
+	}
+	if files := tree(t, path); len(files) != 0 {
+		t.Errorf("left over: %v", files)
+	}
+	deliver(t, s, sinktest.NewEvent(100), "written")
+	readOnly(t, path)
+	if o := s.Deliver(t.Context(), sinktest.NewEvent(200)); status.ConditionOf(o.Err) != status.NoStorage {
+		t.Errorf("read-only: %+v", o)
+	}
+}

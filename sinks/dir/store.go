@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"time"
 
 	"mxhook/inbound/status"
@@ -50,6 +51,9 @@ func (s *Sink) URL(e *sinks.Event, name string) string {
 }
 
 func (s *Sink) store(ctx context.Context, e *sinks.Event, c payload.Content) sinks.Outcome {
+	if s.config.Maildir {
+		return s.noStore()
+	}
 	if !eventID.MatchString(e.ID) || !contentName.MatchString(c.Name) {
 		return s.outcome(status.LocalError, 1, "the event id can't be a file's name")
 	}
@@ -159,6 +163,9 @@ func (s *Sink) sweep(temp string) {
 		return
 	}
 	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), ".mxhook-") {
+			continue // the tmp of a Maildir is that of other programs, too
+		}
 		if info, err := e.Info(); err == nil && info.Mode().IsRegular() && now.Sub(info.ModTime()) > tempAge {
 			os.Remove(filepath.Join(temp, e.Name()))
 		}

@@ -44,7 +44,7 @@ func (d *delivery) RoundTrip(req *http.Request) (*http.Response, error) {
 	for {
 		if d.ctx.Err() != nil {
 			if d.attempts == 0 {
-				d.last = failed(attempt.Failure{Ended: true}, d.sink.op(), d.sink.target.hostPort())
+				d.last = failed(attempt.Failure{Ended: true}, d.sink.op(), d.sink.peer)
 			}
 			d.last.retry = false
 			return nil, errNoAnswer
@@ -80,7 +80,7 @@ func (d *delivery) attempt(req *http.Request) (code int, stale bool) {
 
 	signature, err := d.sign(start)
 	if err != nil {
-		d.finish(failed(attempt.Failure{Source: true}, s.op(), s.target.hostPort()), start)
+		d.finish(failed(attempt.Failure{Source: true}, s.op(), s.peer), start)
 		return 0, false
 	}
 	out := req.Clone(httptrace.WithClientTrace(ctx, t.Trace()))
@@ -107,7 +107,7 @@ func (d *delivery) attempt(req *http.Request) (code int, stale bool) {
 	resp, err := s.transport.RoundTrip(out)
 	if err != nil {
 		f := t.Failure(err, ctx, start)
-		r := failed(f, s.op(), s.target.hostPort())
+		r := failed(f, s.op(), s.peer)
 		// A request that was written whole may be at work there: its repeat counts.
 		stale = t.Kept() && f.Broken()
 		if stale && !d.renewed {
@@ -127,7 +127,7 @@ func (d *delivery) answered(ctx context.Context, cancel context.CancelFunc, t *a
 	if resp.StatusCode/100 == 2 && !t.WaitWritten(ctx) {
 		f := t.Failure(errNoAnswer, ctx, start)
 		f.Early = !f.TimedOut && !f.Ended && !f.Source
-		d.finish(failed(f, s.op(), s.target.hostPort()), start)
+		d.finish(failed(f, s.op(), s.peer), start)
 		return 0
 	}
 	a := answer{code: resp.StatusCode, header: resp.Header}
@@ -141,6 +141,9 @@ func (d *delivery) answered(ctx context.Context, cancel context.CancelFunc, t *a
 		a.body = body
 	}
 	r, warning := classify(s.op(), a, s.config.RejectOn, time.Now())
+	if s.transport.Proxy != nil && a.code == http.StatusProxyAuthRequired { // the app was not asked, and says nothing
+		r, warning = caused(attempt.CredentialsOfProxy, s.op(), s.peer), ""
+	}
 	if warning != "" {
 		s.log.Warn(warning, "event", d.event.ID, "status", a.code)
 	}

@@ -21,28 +21,29 @@ const refusalTime = 500 * time.Millisecond
 
 // Check connects to the host of the URL over the way that deliveries take, with the TLS
 // handshake of an https URL, and sends no request: an application may take any request
-// for a mail. So it tells of the network, of the certificates of both sides, and of no
-// secret, path or format. See sinks.Checker.
+// for a mail. Behind a proxy it goes through the tunnel to an https URL, and for an http
+// URL as far as the proxy. So it tells of the network, of the certificates of both sides,
+// and of no secret, path or format. See sinks.Checker.
 func (s *Sink) Check(ctx context.Context) error {
-	return reach(ctx, s.transport, s.target.base, s.op(), s.target.hostPort())
+	return reach(ctx, s.transport, s.target.base, s.op(), s.target.hostPort(), s.peer)
 }
 
 // Check connects to the host of the URL as Sink.Check does.
 func (a *Asker) Check(ctx context.Context) error {
-	return reach(ctx, a.transport, a.url, "accept", a.hostPort)
+	return reach(ctx, a.transport, a.url, "accept", a.hostPort, a.hostPort)
 }
 
-// reach opens a connection and closes it again.
-func reach(ctx context.Context, transport *http.Transport, u *url.URL, op, hostPort string) error {
+// reach opens a connection to hostPort and closes it again; peer is what errors name.
+func reach(ctx context.Context, transport *http.Transport, u *url.URL, op, hostPort, peer string) error {
 	f := tryConnection(ctx, transport, u, hostPort)
 	if f.Err == nil {
 		return nil
 	}
 	f.TimedOut = errors.Is(ctx.Err(), context.DeadlineExceeded)
 	if ctx.Err() != nil && !f.TimedOut {
-		return status.BudgetExceeded.Wrap(op, errors.New("given up ("+hostPort+")"))
+		return status.BudgetExceeded.Wrap(op, errors.New("given up ("+peer+")"))
 	}
-	return failed(f, op, hostPort).err
+	return failed(f, op, peer).err
 }
 
 func tryConnection(ctx context.Context, transport *http.Transport, u *url.URL, hostPort string) attempt.Failure {

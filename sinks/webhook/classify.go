@@ -34,7 +34,10 @@ const maxReplyText = 200
 
 // failed says what a failure means, in words of our own and the sink's host:port alone.
 func failed(f attempt.Failure, op, hostPort string) result {
-	c := f.Cause()
+	return caused(f.Cause(), op, hostPort)
+}
+
+func caused(c attempt.Cause, op, hostPort string) result {
 	words := c.Words + " (" + hostPort + ")"
 	return result{err: c.Condition.Wrap(op, errors.New(words)), detail: words, retry: c.Retry, after: -1, health: c.Health}
 }

@@ -27,7 +27,6 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"mxhook/sinks"
-	"mxhook/sinks/internal/attempt"
 	"mxhook/sinks/payload"
 )
 
@@ -49,6 +48,10 @@ type Config struct {
 	RejectOn    []int        // default 406
 	TLS         *tls.Config  // nil: system roots; TLS 1.2 is the least in any case
 	Version     string       // for User-Agent
+	// Proxy is the URL of an HTTP proxy, as ParseProxy takes it: requests to an https URL
+	// go through a tunnel (CONNECT), those to an http URL to the proxy. TLS' authorities hold
+	// for an https proxy, too. "" is none; the environment's are never used.
+	Proxy string
 	// Backoff is the wait before the second attempt, doubled for each further one
 	// and spread by half to one and a half; default 500 ms.
 	Backoff time.Duration
@@ -67,7 +70,7 @@ const maxAnswer = 64 << 10
 var reserved = []string{
 	"User-Agent", "Content-Type", "Content-Length", "Content-Digest", "Content-Encoding", "Webhook-Id",
 	"Webhook-Timestamp", "Webhook-Signature", "Idempotency-Key", "Accept", "X-Mxhook-Attempt", "X-Mxhook-Route",
-	"Connection", "Keep-Alive", "Transfer-Encoding", "Trailer", "Te", "Upgrade", "Expect", "Proxy-Connection",
+	"Connection", "Keep-Alive", "Transfer-Encoding", "Trailer", "Te", "Upgrade", "Expect", "Proxy-Connection", "Proxy-Authorization",
 }
 
 // Sink posts events to one URL.
@@ -75,6 +78,7 @@ type Sink struct {
 	config    Config
 	target    target
 	headers   http.Header
+	peer      string // host:port of the URL, and of the proxy: all that errors and logs name
 	host      string // Host of the request when a header sets it
 	transport *http.Transport
 	slots     chan struct{}
@@ -95,14 +99,18 @@ func New(c Config) (*Sink, error) {
 	if err := c.validate(); err != nil {
 		return nil, fmt.Errorf("webhook %q: %w", c.Name, err)
 	}
-	s := &Sink{config: c, target: t, slots: make(chan struct{}, c.Concurrency), log: c.Log.With("sink", c.Name)}
+	conns, peer, err := c.connections(t)
+	if err != nil {
+		return nil, fmt.Errorf("webhook %q: %w", c.Name, err)
+	}
+	s := &Sink{config: c, target: t, peer: peer, slots: make(chan struct{}, c.Concurrency), log: c.Log.With("sink", c.Name)}
 	if len(t.captures) > 0 {
 		s.config.FanOut = sinks.FanOutRecipient
 	}
 	if err := s.setHeaders(c.Headers); err != nil {
 		return nil, fmt.Errorf("webhook %q: %w", c.Name, err)
 	}
-	s.transport = attempt.Connections{Most: c.Concurrency, TLS: c.TLS, Resolver: c.Resolver}.Transport()
+	s.transport = conns.Transport()
 	return s, nil
 }
 

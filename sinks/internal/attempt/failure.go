@@ -54,6 +54,11 @@ func (f Failure) Cause() Cause {
 		return c
 	case f.Early:
 		return Cause{status.SinkUnavailable, "an answer came before the request was sent", true, sinks.Failing}
+	}
+	if p := (*ProxyError)(nil); errors.As(f.Err, &p) {
+		return p.cause(f)
+	}
+	switch {
 	case f.Resolving && f.TimedOut:
 		return Cause{status.SinkDNS, "the host can't be resolved now", true, sinks.Unreachable}
 	case f.TimedOut || isTimeout(f.Err):

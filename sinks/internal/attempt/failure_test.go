@@ -66,6 +66,17 @@ func TestHealthOfEveryFailure(t *testing.T) {
 		{"too many files of this host", Failure{Err: dial(syscall.ENFILE)}, nothing},
 		{"no port left", Failure{Err: dial(syscall.EADDRNOTAVAIL)}, nothing},
 		{"malformed answer", Failure{Written: true, Answered: true, Err: errors.New("malformed HTTP")}, failing},
+		{"proxy refused", Failure{Err: &net.OpError{Op: "proxyconnect", Err: &ProxyError{Err: dial(syscall.ECONNREFUSED)}}}, unreachable},
+		{"no such proxy", Failure{Err: &ProxyError{Err: &net.DNSError{IsNotFound: true}}}, nothing},
+		{"proxy in time not reached", Failure{Err: &ProxyError{Err: context.DeadlineExceeded}}, unreachable},
+		{"proxy's certificate expired", Failure{Err: &ProxyError{Handshaking: true, Err: x509.CertificateInvalidError{Reason: x509.Expired}}}, nothing},
+		{"proxy wants other credentials", Failure{Err: &ProxyError{Code: 407}}, nothing},
+		{"proxy forbids it", Failure{Err: &ProxyError{Code: 403}}, nothing},
+		{"proxy is busy", Failure{Err: &ProxyError{Code: 429}}, unreachable},
+		{"proxy can't reach the app", Failure{Err: &ProxyError{Code: 502}}, unreachable},
+		{"proxy says no number", Failure{Err: &ProxyError{Code: 0}}, failing},
+		{"proxy says another one", Failure{Err: &ProxyError{Code: 101}}, unreachable},
+		{"the budget ended at the proxy", Failure{Ended: true, Err: &ProxyError{Err: context.Canceled}}, nothing},
 		{"anything else", Failure{Err: fmt.Errorf("x")}, failing},
 	} {
 		r := c.f.Cause()

@@ -116,7 +116,7 @@ nonsense: 1
 limits: {recipients: many}
 sinks:
   app: {type: webhook, url: "https://app.example.com/", secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqr", timeout: 5}
-  disk: {type: dir, path: ./mail, maildir: true}
+  disk: {type: dir, path: ./mail, maildir: perhaps}
 routes:
   - {recipient: "@in.example.com", deliver: [archive]}
   - {recipient: "a@other.example", deliver: [app], when: {dmarc: [passed]}}
@@ -136,7 +136,7 @@ routes:
 	if got.status != 1 || faults < 5 {
 		t.Errorf("status %d, %d faults instead of 5 or more:\n%s", got.status, faults, got.stdout)
 	}
-	for _, want := range []string{"nonsense", "recipients", "timeout", `"archive" is not defined`, "when: dmarc: must be one of", "not available in this version"} {
+	for _, want := range []string{"nonsense", "recipients", "timeout", `"archive" is not defined`, "when: dmarc: must be one of", "maildir: must be true or false"} {
 		if !strings.Contains(got.stdout, want) {
 			t.Errorf("%q is not told:\n%s", want, got.stdout)
 		}

@@ -17,10 +17,12 @@ sinks:
   old: {type: webhook, url: "https://u:p@app.example/in", format: cloudmailin, include: {attachments: "store:served"}}
   files: {type: dir, path: %q}
   served: {type: dir, path: %q, url: "https://files.example/mail/"}
+  box: {type: dir, path: %q, maildir: true}
 routes:
+  - {recipient: "@box.example", deliver: [box]}
   - {recipient: "x+{tag}@in.example", deliver: [app], optional: [old]}
   - {recipient: "@in.example", deliver: [files]}
-`, files, files+"2"))
+`, files, files+"2", files+"3"))
 	message := writeFile(t, "message.eml", strings.ReplaceAll(hostileFiles, "\r\n", "\n"))
 	inspect := func(sink string, more ...string) result {
 		return runCommand(t, "", append([]string{"inspect", "-c", config, "--sink", sink, message, "--rcpt", "x+1@in.example", "--rcpt", "x+2@in.example", "--rcpt", "y@in.example"}, more...)...)
@@ -54,6 +56,10 @@ routes:
 	}
 	if d.More() {
 		t.Error("more than two events")
+	}
+	if got := inspect("box", "--rcpt", "z@box.example"); got.status != 0 || !strings.HasPrefix(got.stdout, "Return-Path: <") ||
+		!strings.Contains(got.stdout, "\nX-Original-To: z@box.example\r\n") || strings.Contains(got.stdout, "mxhook.v1") {
+		t.Errorf("%+v", got)
 	}
 	if got := inspect("old"); got.status != 0 || strings.Count(got.stdout, `"url": "https://files.example/mail/msg_`) != 6 {
 		t.Errorf("%+v", got)

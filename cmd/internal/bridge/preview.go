@@ -22,7 +22,11 @@ func Preview(c *config.Config, sink string) (formats.Kind, payload.Format, error
 		return formats.Kind{}, nil, fmt.Errorf("sink %q is not defined", sink)
 	}
 	p, ok := s.Payload()
-	if !ok {
+	switch {
+	case !ok && s.Dir != nil && s.Dir.Maildir:
+		kind, _ := formats.Find("raw")
+		return kind, payload.RawFormat(), nil
+	case !ok:
 		kind, _ := formats.Find("mxhook")
 		return kind, payload.NativeFormat(dirInclude()), nil
 	}
@@ -36,7 +40,7 @@ func Preview(c *config.Config, sink string) (formats.Kind, payload.Format, error
 		case !ok || store.Dir == nil:
 			return nil, false
 		}
-		d, err := dir.New(dir.Config{Name: name, Path: store.Dir.Path, URL: store.Dir.URL})
+		d, err := dir.New(dir.Config{Name: name, Path: store.Dir.Path, URL: store.Dir.URL, Maildir: store.Dir.Maildir})
 		return unstored{d}, err == nil
 	})
 	return kind, f, err

@@ -23,7 +23,7 @@ func (b *Bridge) openQueue(s config.Source) (worker.Queue, error) {
 		})
 		return sqsQueue{q}, err
 	}
-	return nil, fmt.Errorf("type %s is not available in this version", s.Type)
+	return nil, fmt.Errorf("type %s is unknown", s.Type)
 }
 
 // sqsQueue is a queue of SQS in the words of a worker.

@@ -44,10 +44,10 @@ func (b *Bridge) buildSink(c config.Sink, stores map[string]sinks.Sink) (sinks.S
 	case "dir":
 		return dir.New(dir.Config{
 			Name: c.Name, Path: c.Dir.Path, URL: c.Dir.URL, Log: b.log, Observer: b.observer(),
-			Include: dirInclude(),
+			Include: dirInclude(), Maildir: c.Dir.Maildir,
 		})
 	}
-	return nil, fmt.Errorf("sink %q: type %q is not available in this version", c.Name, c.Type)
+	return nil, fmt.Errorf("sink %q: type %q is unknown", c.Name, c.Type)
 }
 
 // dirInclude is what a dir sink's own payloads carry.
@@ -69,7 +69,7 @@ func (b *Bridge) buildWebhook(sink config.Sink, stores map[string]sinks.Sink) (s
 	wc := webhook.Config{
 		Name: name, URL: string(c.URL), Format: format, Headers: map[string]string{},
 		Timeout: c.Timeout, Attempts: c.Attempts, Concurrency: c.Concurrency, FanOut: sinks.FanOut(c.FanOut),
-		RejectOn: c.RejectOn, TLS: tlsConfig, Version: cmp.Or(b.options.Version, "devel"), Log: b.log,
+		RejectOn: c.RejectOn, TLS: tlsConfig, Proxy: string(c.Proxy), Version: cmp.Or(b.options.Version, "devel"), Log: b.log,
 		Observer: b.circuits.Observe(b.observer()),
 	}
 	for header, value := range c.Headers {

@@ -198,6 +198,7 @@ type Webhook struct {
 	FanOut      string // "message" or "recipient", the latter if the URL has captures
 	Include     Include
 	RejectOn    []int
+	Proxy       Secret // the URL of an HTTP proxy, which may hold a password; "" is none
 	TLS         ClientTLS
 	Circuit     Circuit
 }
@@ -233,4 +234,6 @@ type ClientTLS struct {
 type Dir struct {
 	Path string
 	URL  string // where Path is served, without a final slash; "" is nowhere
+	// Maildir says that Path is one, in which nothing else is stored.
+	Maildir bool
 }

@@ -2,10 +2,9 @@
 // as it can be, so that what it returns can be used as it is.
 //
 // Every fault is told at once, each with its place, its name and its cure. Unknown
-// keys, wrong types and undefined names are faults, and so is an option whose part
-// isn't built yet: nothing is ever ignored. The keys, their types, their defaults
-// and what is available stand in one table, keys.go, from which README.md's
-// reference is made.
+// keys, wrong types and undefined names are faults: nothing is ever ignored. The keys,
+// their types, their bounds and their defaults stand in one table, keys.go, from which
+// README.md's reference is made.
 //
 // The YAML is read by goccy/go-yaml's parser and walked by hand: no reflection, no
 // anchors, aliases, merge keys or tags, one document.

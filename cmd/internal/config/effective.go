@@ -87,7 +87,7 @@ func (w *writer) file(body ast.Node) {
 // were written, and the defaults of the others.
 func (w *writer) mapping(s scope, n ast.Node) {
 	for _, k := range keys {
-		if k.section != s.section || k.only != nil && len(k.only) == 0 {
+		if k.section != s.section {
 			continue
 		}
 		if k.secret {

@@ -122,8 +122,8 @@ func (w *writer) scalar(s scope, k key, n ast.Node, suffix string) (text, commen
 	switch {
 	case k.secret:
 		shown = w.secret(s, k.name+suffix, raw)
-	case k.name == "url":
-		shown = w.url(s, raw)
+	case k.name == "url", k.name == "proxy":
+		shown = w.url(s, k.name, raw)
 	}
 	if shown != raw {
 		comment = redactedComment
@@ -188,23 +188,23 @@ func (w *writer) variable(s scope, name, value string) string {
 	return "${" + v + "}"
 }
 
-// url hides the user and password of a URL and the values of its query that are neither
+// url hides, in the value of the key name, the user and password of a URL and the values of its query that are neither
 // variables nor captures.
-func (w *writer) url(s scope, raw string) string {
+func (w *writer) url(s scope, name, raw string) string {
 	scheme, rest, found := strings.Cut(raw, "://")
 	if !found {
 		if variableRef.MatchString(raw) || raw == "" {
 			return raw
 		}
-		return w.variable(s, "url", raw)
+		return w.variable(s, name, raw)
 	}
 	authority := authorityOf(raw)
 	path := rest[len(authority):]
 	if i := strings.LastIndexByte(authority, '@'); i >= 0 && !variableRef.MatchString(authority[:i]) {
-		authority = w.variable(s, "url_user", authority[:i]) + authority[i:]
+		authority = w.variable(s, name+"_user", authority[:i]) + authority[i:]
 	}
 	if path, query, has := strings.Cut(path, "?"); has && !harmlessQuery(query) {
-		return scheme + "://" + authority + path + "?" + w.variable(s, "url_query", query)
+		return scheme + "://" + authority + path + "?" + w.variable(s, name+"_query", query)
 	}
 	return scheme + "://" + authority + path
 }

@@ -1,11 +1,9 @@
 package config
 
 import (
-	"slices"
 	"time"
 
 	"mxhook/routing"
-	"mxhook/sinks/payload/formats"
 )
 
 // kind is the type of a key's value, in the words of the reference.
@@ -27,8 +25,8 @@ const (
 	kindNames    kind = "mapping by name" // whose keys are the user's
 )
 
-// key is one key of the file: the only place that knows its type, its default and
-// whether its part is built.
+// key is one key of the file: the only place that knows its type, its bounds
+// and default.
 type key struct {
 	section, name string
 	kind          kind
@@ -36,12 +34,8 @@ type key struct {
 	byDefault     string   // as the file would say it; "" for none
 	min, max      int64    // of numbers, durations (nanoseconds) and sizes (octets); max 0 is none
 	secret        bool     // NAME_file may stand in its place
-	// only are the values that this version can do, nil for all; none is []string{}.
-	only []string
-	text string
+	text          string
 }
-
-var none = []string{}
 
 const (
 	second = int64(time.Second)
@@ -127,9 +121,9 @@ var keys = []key{
 	{section: "spool", name: "max_bytes", kind: kindSize, byDefault: "10GiB", min: 1, max: 1 << 50, text: "of waiting and dead events together; at it mail that needs the spool is deferred"},
 	{section: "spool", name: "max_age", kind: kindDuration, byDefault: "72h", min: second, max: 8760 * hour, text: "how long an event waits for its sink before it is a dead one"},
 
-	{section: "webhook", name: "type", kind: kindEnum, values: sinkTypes, only: availableSinks, text: "webhook"},
+	{section: "webhook", name: "type", kind: kindEnum, values: sinkTypes, text: "webhook"},
 	{section: "webhook", name: "url", kind: kindText, text: "needed; http or https; {captures} in path and query"},
-	{section: "webhook", name: "format", kind: kindEnum, values: formatNames, only: formats.Names(), byDefault: "mxhook", text: "what is written, see sinks/payload/README.md"},
+	{section: "webhook", name: "format", kind: kindEnum, values: formatNames, byDefault: "mxhook", text: "what is written, see sinks/payload/README.md"},
 	{section: "webhook", name: "secret", kind: kindTexts, secret: true, text: "Standard Webhooks: whsec_ and 24 to 64 octets in base64; a list rotates keys. A provider's format has the provider's own key"},
 	{section: "webhook", name: "headers", kind: kindNames, text: "added to each request; NAME_file names a file that holds the value of NAME"},
 	{section: "webhook", name: "timeout", kind: kindDuration, byDefault: "25s", min: int64(10 * time.Millisecond), max: 600 * second, text: "one attempt"},
@@ -139,7 +133,7 @@ var keys = []key{
 	{section: "webhook", name: "include", kind: kindMapping},
 	{section: "webhook", name: "reject_on", kind: kindNumbers, byDefault: "[406]", min: 400, max: 599, text: "HTTP status codes that refuse the mail for good"},
 	{section: "webhook", name: "circuit", kind: kindMapping, text: "keeps mail away while the sink takes none, see sinks/README.md"},
-	{section: "webhook", name: "proxy", kind: kindText, only: []string{""}, text: "an HTTP proxy; the environment's are not used"},
+	{section: "webhook", name: "proxy", kind: kindText, text: "of HTTP: http://[USER:PASSWORD@]HOST:PORT, or https://; the environment's are not used. See sinks/webhook/README.md"},
 	{section: "webhook", name: "tls", kind: kindMapping},
 
 	{section: "webhook.include", name: "attachments", kind: kindText, byDefault: "inline", text: "`inline`, `metadata`, or `store:SINK`: kept by the dir or s3 sink of that name, with a url in the payload"},
@@ -153,7 +147,7 @@ var keys = []key{
 	{section: "webhook.tls", name: "cert_file", kind: kindText, text: "PEM; our own certificate"},
 	{section: "webhook.tls", name: "key_file", kind: kindText, text: "PEM"},
 
-	{section: "s3", name: "type", kind: kindEnum, values: sinkTypes, only: availableSinks, text: "s3"},
+	{section: "s3", name: "type", kind: kindEnum, values: sinkTypes, text: "s3"},
 	{section: "s3", name: "bucket", kind: kindText, text: "needed; what is kept there and how, see sinks/s3/README.md"},
 	{section: "s3", name: "prefix", kind: kindText, text: "begins each key; {route} {year} {month} {day} {domain}, the date being that of the first try; one event a domain with {domain}"},
 	{section: "s3", name: "content", kind: kindEnums, values: []string{"raw", "json", "attachments"}, byDefault: "[raw, json]", text: "PREFIX + id + .eml, .json, /N"},
@@ -182,14 +176,14 @@ var keys = []key{
 	{section: "s3.tls", name: "cert_file", kind: kindText, text: "PEM; our own certificate"},
 	{section: "s3.tls", name: "key_file", kind: kindText, text: "PEM"},
 
-	{section: "sqs", name: "type", kind: kindEnum, values: sinkTypes, only: availableSinks, text: "sqs"},
+	{section: "sqs", name: "type", kind: kindEnum, values: sinkTypes, text: "sqs"},
 	{section: "sqs", name: "queue_url", kind: kindText, text: "needed; one that ends in .fifo is a FIFO queue: group = recipient, deduplication id = event id"},
 	{section: "sqs", name: "region", kind: kindText, text: "default: the one in queue_url, else what the SDK finds"},
 	{section: "sqs", name: "endpoint", kind: kindText, text: "of a server that is not Amazon's, or of a VPC endpoint; default: the server of queue_url"},
 	{section: "sqs", name: "access_key_id", kind: kindText, text: "default: the SDK's chain (environment, shared files, web identity, container, instance role)"},
 	{section: "sqs", name: "secret_access_key", kind: kindText, secret: true, text: "goes with access_key_id"},
 	{section: "sqs", name: "session_token", kind: kindText, secret: true, text: "of temporary keys"},
-	{section: "sqs", name: "format", kind: kindEnum, values: formatNames, only: formats.Names(), byDefault: "mxhook", text: "one that is JSON, see sinks/payload/README.md"},
+	{section: "sqs", name: "format", kind: kindEnum, values: formatNames, byDefault: "mxhook", text: "one that is JSON, see sinks/payload/README.md"},
 	{section: "sqs", name: "include", kind: kindMapping},
 	{section: "sqs", name: "fan_out", kind: kindEnum, values: []string{"message", "recipient"}, byDefault: "message", text: "recipients in one message: all, or one; a FIFO queue is always recipient"},
 	{section: "sqs", name: "max_size", kind: kindSize, byDefault: "0", max: mib, text: "of a message with its attributes; 0: what the queue says (MaximumMessageSize), at most 1MiB"},
@@ -211,10 +205,10 @@ var keys = []key{
 	{section: "sqs.tls", name: "cert_file", kind: kindText, text: "PEM; our own certificate"},
 	{section: "sqs.tls", name: "key_file", kind: kindText, text: "PEM"},
 
-	{section: "dir", name: "type", kind: kindEnum, values: sinkTypes, only: availableSinks, text: "dir"},
-	{section: "dir", name: "path", kind: kindText, text: "needed; ID.eml and ID.json go there"},
+	{section: "dir", name: "type", kind: kindEnum, values: sinkTypes, text: "dir"},
+	{section: "dir", name: "path", kind: kindText, text: "needed; ID.eml and ID.json go there, or with maildir: true new/ID"},
 	{section: "dir", name: "url", kind: kindText, text: "where a web server of yours serves path, for what other sinks store here; default file:// and the path"},
-	{section: "dir", name: "maildir", kind: kindBool, byDefault: "false", only: []string{"false"}},
+	{section: "dir", name: "maildir", kind: kindBool, byDefault: "false", text: "path is a Maildir: each event is one message in its new/, and there is no JSON"},
 
 	{section: "routes[]", name: "name", kind: kindText, text: "default: its number"},
 	{section: "routes[]", name: "recipient", kind: kindTexts, text: "needed; patterns, see routing/README.md"},
@@ -263,9 +257,8 @@ func classes() (list []string) {
 }
 
 var (
-	sinkTypes      = []string{"webhook", "s3", "sqs", "dir"}
-	availableSinks = sinkTypes
-	formatNames    = []string{"mxhook", "raw", "cloudevents", "postmark", "sendgrid", "sendgrid-raw", "mailgun", "mailgun-mime", "cloudmailin", "cloudmailin-multipart", "mandrill", "ses", "action-mailbox"}
+	sinkTypes   = []string{"webhook", "s3", "sqs", "dir"}
+	formatNames = []string{"mxhook", "raw", "cloudevents", "postmark", "sendgrid", "sendgrid-raw", "mailgun", "mailgun-mime", "cloudmailin", "cloudmailin-multipart", "mandrill", "ses", "action-mailbox"}
 )
 
 // find returns the row of a key. Where NAME_file stands for a secret, it is a text.
@@ -278,18 +271,10 @@ func find(section, name string) (key, bool) {
 			return k, true
 		}
 		if k.secret && k.name+"_file" == name {
-			return key{section: section, name: name, kind: k.kind, only: fileOnly(k)}, true
+			return key{section: section, name: name, kind: k.kind}, true
 		}
 	}
 	return key{}, false
-}
-
-// fileOnly keeps a key_file from being available where its key is not.
-func fileOnly(k key) []string {
-	if k.only != nil {
-		return none
-	}
-	return nil
 }
 
 // names returns the names of a section's keys, in the table's order.
@@ -306,6 +291,3 @@ func names(section string) []string {
 	}
 	return list
 }
-
-// has tells whether only allows a value.
-func (k key) has(value string) bool { return k.only == nil || slices.Contains(k.only, value) }

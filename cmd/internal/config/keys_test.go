@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"mxhook/sinks/payload/formats"
 )
 
 // TestKeysAreSound checks what the table says of itself: defaults are values of
-// their type, inside their bounds, and available.
+// their type and inside their bounds, and the formats those that are built.
 func TestKeysAreSound(t *testing.T) {
 	seen := map[string]bool{}
 	for _, k := range keys {
@@ -22,10 +24,8 @@ func TestKeysAreSound(t *testing.T) {
 		if (k.kind == kindEnum || k.kind == kindEnums) != (k.values != nil) {
 			t.Errorf("%s: kind and values do not fit", full)
 		}
-		for _, v := range k.only {
-			if k.kind == kindEnum && !slices.Contains(k.values, v) {
-				t.Errorf("%s: %q is available but no value", full, v)
-			}
+		if k.name == "format" && k.section != "log" && !slices.Equal(slices.Sorted(slices.Values(k.values)), slices.Sorted(slices.Values(formats.Names()))) {
+			t.Errorf("%s: the formats are %v", full, formats.Names())
 		}
 		if k.byDefault == "" || k.kind == kindNumbers {
 			continue
@@ -33,14 +33,11 @@ func TestKeysAreSound(t *testing.T) {
 		if why := wrongType(k, scalar{text: k.byDefault, expanded: true}); why != "" && k.kind != kindText {
 			t.Errorf("%s: default %q: %s", full, k.byDefault, why)
 		}
-		if !k.has(k.byDefault) {
-			t.Errorf("%s: default %q is not available", full, k.byDefault)
-		}
 	}
 }
 
-// TestEveryKeyIsInTheTestdata wants each key of the table to stand in a file that
-// loads, if it is available, or that is told that it isn't.
+// TestEveryKeyIsInTheTestdata wants each key of the table to stand in a file, and those
+// of no mapping below in one that loads.
 func TestEveryKeyIsInTheTestdata(t *testing.T) {
 	var good, all strings.Builder
 	files, err := filepath.Glob("testdata/*.yaml")
@@ -71,7 +68,7 @@ func TestEveryKeyIsInTheTestdata(t *testing.T) {
 	for _, k := range keys {
 		text := &good
 		switch {
-		case k.name == "spool", strings.Contains(k.section, "."), k.only != nil && len(k.only) == 0:
+		case k.name == "spool", strings.Contains(k.section, "."):
 			text = &all
 		}
 		if !strings.Contains(text.String(), k.name+":") {
@@ -134,13 +131,13 @@ func reference() string {
 			if title == "" {
 				title = "`" + strings.ReplaceAll(section, ".", "`: `") + "`"
 			}
-			fmt.Fprintf(&b, "\n### %s\n\n| key | value | default | in this version | |\n|---|---|---|---|---|\n", title)
+			fmt.Fprintf(&b, "\n### %s\n\n| key | value | default | |\n|---|---|---|---|\n", title)
 		}
 		name := "`" + k.name + "`"
 		if k.secret {
 			name += ", `" + k.name + "_file`"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", name, valueText(k), code(k.byDefault), availability(k), k.text)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", name, valueText(k), code(k.byDefault), k.text)
 	}
 	return b.String() + "\n"
 }
@@ -165,16 +162,4 @@ func code(s string) string {
 		return ""
 	}
 	return "`" + s + "`"
-}
-
-func availability(k key) string {
-	switch {
-	case k.only != nil && len(k.only) == 0:
-		return "no"
-	case k.only == nil:
-		return "yes"
-	case len(k.only) == 1 && k.only[0] == "":
-		return "empty alone"
-	}
-	return "`" + strings.Join(k.only, "`, `") + "` alone"
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // section is a mapping whose keys are those of one section of the table. Its values
-// have the types of the table and are available; the others are gone after a fault.
+// have the types of the table; the others are gone after a fault.
 type section struct {
 	d      *decoder
 	name   string // in the table
@@ -44,10 +44,6 @@ func (s *section) take(list []pair) {
 			continue
 		}
 		s.keys[p.name] = p.place
-		if k.only != nil && len(k.only) == 0 {
-			s.d.fault(p.place, "%s is not available in this version; remove it", s.key(p.name))
-			continue
-		}
 		s.check(k, p)
 	}
 }
@@ -87,10 +83,6 @@ func (s *section) check(k key, p pair) {
 	case kindMapping, kindMappings, kindNames, kindTexts, kindList, kindNumbers, kindEnums:
 		if _, ok := p.value.(*ast.NullNode); ok {
 			s.d.fault(at(p.value), "%s has no value; give it one or remove the key", what)
-			return
-		}
-		if list, ok := p.value.(*ast.SequenceNode); ok && k.only != nil && len(list.Values) > 0 {
-			s.d.fault(p.place, "%s is not available in this version; remove it", what)
 			return
 		}
 		s.values[p.name] = p.value

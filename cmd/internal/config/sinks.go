@@ -109,7 +109,7 @@ func (d *decoder) sink(p pair, delivery Delivery, top *section) (Sink, bool) {
 		if !s.has("path") {
 			d.fault(p.place, "%s: path is missing; add path: ./mail", what)
 		}
-		sink.Dir = &Dir{Path: d.path(s, "path"), URL: d.storeURL(s)}
+		sink.Dir = &Dir{Path: d.path(s, "path"), URL: d.storeURL(s), Maildir: s.flag("maildir")}
 	}
 	return sink, !faulty(d.problems[before:])
 }
@@ -145,6 +145,7 @@ func (d *decoder) webhook(s *section, delivery Delivery, top *section) *Webhook 
 		Circuit:     d.circuit(s),
 	}
 	d.url(s, w)
+	d.proxy(s, w)
 	if len(w.Captures) > 0 {
 		if v, ok := s.single["fan_out"]; ok && w.FanOut == "message" {
 			d.warn(v.place, "%s: fan_out: a url with captures is always recipient", s.what)

@@ -95,7 +95,7 @@ func formatsThat(can func(formats.Kind) bool) (names []string) {
 func (d *decoder) checkStores(set *sinkSet) {
 	var able []string
 	for _, name := range set.names {
-		if slices.Contains(storeTypes, set.byName[name].Type) {
+		if sink := set.byName[name]; slices.Contains(storeTypes, sink.Type) && (sink.Dir == nil || !sink.Dir.Maildir) {
 			able = append(able, name)
 		}
 	}
@@ -109,7 +109,9 @@ func (d *decoder) checkStores(set *sinkSet) {
 		switch {
 		case !slices.Contains(set.names, u.name):
 			d.fault(u.place, "%s: sink %s is not defined; %s", u.what, quote(u.name), use)
-		case !slices.Contains(availableSinks, sink.Type): // it has a fault of its own
+		case sink.Type == "": // it has a fault of its own
+		case sink.Dir != nil && sink.Dir.Maildir:
+			d.fault(u.place, "%s: sink %s is a Maildir, which holds messages alone; %s", u.what, quote(u.name), use)
 		case !slices.Contains(able, u.name):
 			d.fault(u.place, "%s: sink %s is of type %s, which can't store; %s", u.what, quote(u.name), sink.Type, use)
 		}
@@ -125,6 +127,9 @@ func (d *decoder) storeURL(s *section) string {
 	u, err := url.Parse(v.text)
 	why := ""
 	switch {
+	case s.flag("maildir"):
+		d.fault(v.place, "%s: url is for what other sinks store here, which maildir: true can't; remove one of them", s.what)
+		return ""
 	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
 		why = "must be written https://HOST[:PORT]/PATH"
 	case u.User != nil:

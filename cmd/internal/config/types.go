@@ -8,28 +8,13 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// typed checks a single value against its key's type, bounds and availability.
+// typed checks a single value against its key's type and bounds.
 func (s *section) typed(k key, v scalar, what string) bool {
-	if k.kind == kindEnum && slices.Contains(k.values, v.text) && !k.has(v.text) {
-		s.d.fault(v.place, "%s: %s is not available in this version; use %s", what, v.text, strings.Join(k.only, ", "))
-		return false
-	}
 	if why := wrongType(k, v); why != "" {
 		s.d.fault(v.place, "%s: %s", what, why)
 		return false
 	}
-	if !k.has(v.text) {
-		s.d.fault(v.place, "%s: this is not available in this version; %s", what, availableText(k))
-		return false
-	}
 	return true
-}
-
-func availableText(k key) string {
-	if len(k.only) == 1 && k.only[0] == "" {
-		return "leave it empty"
-	}
-	return "use " + strings.Join(k.only, " or ")
 }
 
 // wrongType says why v is no value of k's type, "" if it is one.

@@ -138,8 +138,10 @@ func TestValues(t *testing.T) {
 		{"a url with captures is recipient", "fan-out-message-with-captures", func(c *Config) any { return c.Sinks[0].Webhook.FanOut }, "recipient"},
 		{"keys rotate in their order", "webhook-secrets-rotate", func(c *Config) any { return c.Sinks[0].Webhook.Secrets }, []Secret{secretA, secretB}},
 		{"include that stores", "stores", func(c *Config) any { return c.Sinks[0].Webhook.Include }, Include{"store:files", "store:archive", true}},
-		{"the base of a store's URLs has no final slash", "stores", func(c *Config) any { return *c.Sinks[2].Dir }, Dir{"./files", "https://files.example.com/mail"}},
-		{"include", "what-is-not-built-may-be-switched-off", func(c *Config) any { return c.Sinks[0].Webhook.Include }, Include{"metadata", "inline", false}},
+		{"the base of a store's URLs has no final slash", "stores", func(c *Config) any { return *c.Sinks[2].Dir }, Dir{"./files", "https://files.example.com/mail", false}},
+		{"a Maildir", "proxy-and-maildir", func(c *Config) any { return *c.Sinks[5].Dir }, Dir{"./Maildir", "", true}},
+		{"a proxy", "proxy-and-maildir", func(c *Config) any { return c.Sinks[0].Webhook.Proxy }, Secret("https://user:canary-6e1b@proxy.example:3128")},
+		{"include", "what-is-switched-off", func(c *Config) any { return c.Sinks[0].Webhook.Include }, Include{"metadata", "inline", false}},
 		{"a bom changes nothing", "bom-is-dropped", func(c *Config) any { return c.Hostname }, "mx.example.com"},
 		{"a resolver without a port", "smallest-file-has-only-the-warning-of-tls", func(c *Config) any { return c.Verify.Resolver }, []netip.AddrPort(nil)},
 	} {

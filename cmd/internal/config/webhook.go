@@ -10,6 +10,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"mxhook/sinks/payload/formats"
+	"mxhook/sinks/webhook"
 )
 
 // headers reads the fields to add. Their values may be keys, so that they are
@@ -170,6 +171,30 @@ func (d *decoder) url(s *section, w *Webhook) {
 				d.warn(v.place, "%s: url holds a user and headers an Authorization; the header is sent", s.what)
 			}
 		}
+	}
+}
+
+// proxy reads the way to the URL. It may hold a password, so that no problem quotes it.
+func (d *decoder) proxy(s *section, w *Webhook) {
+	v, ok := s.single["proxy"]
+	if !ok || v.text == "" {
+		return
+	}
+	d.hide(v.text, redacted)
+	u, err := webhook.ParseProxy(v.text)
+	if err != nil {
+		d.fault(v.place, "%s: proxy %v", s.what, err)
+		return
+	}
+	w.Proxy = Secret(v.text)
+	if u.Scheme == "https" || isLoopback(u.Hostname()) {
+		return
+	}
+	if u.User != nil {
+		d.warn(v.place, "%s: proxy is http:// beyond loopback and has a password, which goes in clear; use https://", s.what)
+	}
+	if to, err := url.Parse(string(w.URL)); err == nil && to.Scheme == "http" && isLoopback(to.Hostname()) {
+		d.warn(v.place, "%s: proxy is beyond loopback and url is http://, so that mail goes in clear; use https://", s.what)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -176,6 +177,9 @@ var brokenHere = []broken{
 		w.yaml = strings.Replace(w.yaml, "url: ", "url: \"http://"+freePort(w.t)+"/\", format: mxhook, headers: {X-Old: x}} #", 1)
 		w.yaml = strings.Replace(w.yaml, "headers: {X-Old: x}", "secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", 1)
 	}, doctor.Error, "sink", "connection refused", "start the application"},
+	{"a proxy that nobody answers", func(w *world) {
+		w.yaml = strings.Replace(w.yaml, "secret: whsec_", `proxy: "http://`+freePort(w.t)+`", secret: whsec_`, 1)
+	}, doctor.Error, "sink", "proxy: connection refused", "proxy"},
 	{"an accept that nobody answers", func(w *world) {
 		i := strings.Index(w.yaml, "accept: {url: ")
 		j := i + strings.Index(w.yaml[i:], "}")
@@ -290,6 +294,24 @@ func TestTheOneThingThatIsBrokenIsTheOneThingThatIsTold(t *testing.T) {
 					t.Errorf("healthy: %v", r.Healthy())
 				}
 			})
+		}
+	}
+}
+
+// TestOfAnApplicationBehindAProxyNoMoreIsToldThanIsKnown: without a request a proxy tells
+// nothing of an application of http.
+func TestOfAnApplicationBehindAProxyNoMoreIsToldThanIsKnown(t *testing.T) {
+	t.Parallel()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	w := newWorld(t)
+	w.yaml = strings.Replace(w.yaml, "secret: whsec_", `proxy: "http://`+ln.Addr().String()+`", secret: whsec_`, 1)
+	for _, c := range w.examine().Checks {
+		if c.Name == "sink" && c.Subject == "app" && (c.Severity != doctor.OK || !strings.HasPrefix(c.Found, "its proxy is reached; whether its server is,")) {
+			t.Errorf("%+v", c)
 		}
 	}
 }

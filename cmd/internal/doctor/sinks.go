@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"mxhook/cmd/internal/config"
 	"mxhook/inbound/status"
@@ -29,7 +30,7 @@ func (d *doctor) sink(ctx context.Context, f *findings, s config.Sink) {
 	err := c.Check(ctx)
 	switch {
 	case err == nil:
-		f.ok("sink", "%s", wellText(s.Type))
+		f.ok("sink", "%s", wellText(s))
 		if s.Dir != nil {
 			d.dirSpace(f, s.Dir.Path)
 		}
@@ -41,9 +42,12 @@ func (d *doctor) sink(ctx context.Context, f *findings, s config.Sink) {
 }
 
 // wellText says what the check of a kind of sink has shown, and no more.
-func wellText(kind string) string {
-	switch kind {
+func wellText(s config.Sink) string {
+	switch s.Type {
 	case "webhook":
+		if s.Webhook.Proxy != "" && strings.HasPrefix(string(s.Webhook.URL), "http:") {
+			return "its proxy is reached; whether its server is, and takes our signature, only a mail tells (mxhook send)"
+		}
 		return "its server is reached, and its certificate is good; whether it takes our signature only a mail tells (mxhook send)"
 	case "dir":
 		return "its folder can be written"
@@ -120,9 +124,9 @@ func sinkFix(err error) string {
 	case status.SinkTimeout, status.BudgetExceeded:
 		return "check that a firewall does not drop the connection"
 	case status.SinkUnavailable:
-		return "start the application, or mend host and port of its url or endpoint"
+		return "start the application, or mend host and port of its url, endpoint or proxy"
 	case status.SinkOperator:
-		return "mend what the finding names: the sink's url, folder, credentials or tls files in the configuration, or the certificate of its server"
+		return "mend what the finding names: the sink's url, proxy, folder, credentials or tls files in the configuration, or the certificate of its server"
 	case status.NoStorage:
 		return "make room on the disk"
 	}

@@ -5,6 +5,7 @@ package sinks
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"strings"
 	"time"
 
@@ -126,6 +127,15 @@ func (e *Event) Began() time.Time {
 		return e.ReceivedAt.UTC()
 	}
 	return e.FirstTried.UTC()
+}
+
+// Edition names these bytes of the event: its ID, a dot and the first 16 hexadecimal digits
+// of their SHA-256. The same message may come again with the same ID and other bytes, of
+// another way here; what a payload or a queue's message only points to is kept under the
+// edition, so that no try takes away what another one has promised.
+func (e *Event) Edition() string {
+	sum := e.Data.SHA256()
+	return e.ID + "." + hex.EncodeToString(sum[:8])
 }
 
 // Range is a half-open range of octets.

@@ -46,7 +46,7 @@ routes:
 			t.Fatalf("%+v", p)
 		}
 		for n, a := range p.Message.Attachments {
-			if want := fmt.Sprintf("file://%s/%s/%d", filepath.ToSlash(files), p.ID, n+1); a.URL == nil || *a.URL != want || a.Content != nil {
+			if want := fmt.Sprintf("file://%s/%s/%d", filepath.ToSlash(files), editionOf(p.ID, hostileFiles), n+1); a.URL == nil || *a.URL != want || a.Content != nil {
 				t.Errorf("%+v, want %s", a, want)
 			}
 		}

@@ -166,10 +166,10 @@ func TestWhatAPayloadNamesIsThereBeforeTheRequest(t *testing.T) {
 	b := startBridge(t, storing(a, path))
 	id := accepted(t, b.send(t, "ann@sender.example", "any@in.example", []byte(hostileFiles)))
 	a.only(t, b, id)
-	if got, want := storedFiles(t, root), under("a b/files/"+id, "1", "2", "3", "raw"); !slices.Equal(got, want) {
+	if got, want := storedFiles(t, root), under("a b/files/"+editionOf(id, hostileFiles), "1", "2", "3", "raw"); !slices.Equal(got, want) {
 		t.Errorf("files %v, want %v", got, want)
 	}
-	raw, err := os.ReadFile(filepath.Join(path, id, "raw"))
+	raw, err := os.ReadFile(filepath.Join(path, editionOf(id, hostileFiles), "raw"))
 	if err != nil || string(raw) != hostileFiles {
 		t.Errorf("the message is not as it was sent: %q, %v", raw, err)
 	}
@@ -178,13 +178,19 @@ func TestWhatAPayloadNamesIsThereBeforeTheRequest(t *testing.T) {
 	}
 }
 
+// editionOf names the bytes of an event, see sinks.Event's Edition.
+func editionOf(id, message string) string {
+	sum := sha256.Sum256([]byte(message))
+	return id + "." + hex.EncodeToString(sum[:8])
+}
+
 func TestAWebServerOfTheFolderServesTheURLs(t *testing.T) {
 	a, path := startStoreApp(t), t.TempDir()
 	files := httptest.NewServer(http.StripPrefix("/mail/", http.FileServer(http.Dir(path))))
 	defer files.Close()
 	b := startBridge(t, strings.Replace(storing(a, path), `path: "`, `url: "`+files.URL+`/mail/", path: "`, 1))
 	id := accepted(t, b.send(t, "ann@sender.example", "any@in.example", []byte(hostileFiles)))
-	if d := a.next(t); !bytes.Contains(d.body, []byte(`"url":"`+files.URL+"/mail/"+id+`/1"`)) || a.fetched != 4 {
+	if d := a.next(t); !bytes.Contains(d.body, []byte(`"url":"`+files.URL+"/mail/"+editionOf(id, hostileFiles)+`/1"`)) || a.fetched != 4 {
 		t.Errorf("%d fetched for %s", a.fetched, d.body)
 	}
 }
@@ -202,7 +208,7 @@ func TestTwoWebhooksShareAStore(t *testing.T) {
 			t.Errorf("%s, want %s", got, id)
 		}
 	}
-	if got, want := storedFiles(t, path), under(id, "1", "2", "3", "raw"); !slices.Equal(got, want) {
+	if got, want := storedFiles(t, path), under(editionOf(id, hostileFiles), "1", "2", "3", "raw"); !slices.Equal(got, want) {
 		t.Errorf("files %v, want %v", got, want)
 	}
 }
@@ -219,7 +225,7 @@ func TestEachOf64RecipientsHasFilesOfItsOwn(t *testing.T) {
 	}
 	var want []string
 	for range 64 {
-		want = append(want, under(a.next(t).Header.Get("webhook-id"), "1", "2", "3")...)
+		want = append(want, under(editionOf(a.next(t).Header.Get("webhook-id"), hostileFiles), "1", "2", "3")...)
 	}
 	slices.Sort(want)
 	if got := storedFiles(t, path); !slices.Equal(got, want) || len(slices.Compact(want)) != 64*3 {
@@ -287,7 +293,7 @@ func TestFilesThatAreDeletedBetweenTriesAreMadeAgain(t *testing.T) {
 		}
 		id := accepted(t, reply)
 		a.only(t, b, id)
-		if got, want := storedFiles(t, path), under(id, "1", "2", "3", "raw"); !slices.Equal(got, want) {
+		if got, want := storedFiles(t, path), under(editionOf(id, hostileFiles), "1", "2", "3", "raw"); !slices.Equal(got, want) {
 			t.Errorf("files %v, want %v", got, want)
 		}
 	}
@@ -321,7 +327,7 @@ func TestReplayOfADeadEventMakesItsFilesAgain(t *testing.T) {
 	p := startProcess(t, config)
 	defer p.signal(t, syscall.SIGTERM)
 	id := a.next(t).Header.Get("webhook-id")
-	if got, want := storedFiles(t, path), under(id, "1", "2", "3"); !slices.Equal(got, want) {
+	if got, want := storedFiles(t, path), under(editionOf(id, hostileFiles), "1", "2", "3"); !slices.Equal(got, want) {
 		t.Errorf("files %v, want %v", got, want)
 	}
 }
@@ -349,7 +355,7 @@ func TestKill9BetweenTheStoreAndTheAnswerLeavesOneSetOfFiles(t *testing.T) {
 	first := <-arrived
 	p.signal(t, syscall.SIGKILL)
 	p.exited(t)
-	file := filepath.Join(path, first, "1")
+	file := filepath.Join(path, editionOf(first, hostileFiles), "1")
 	before, err := os.Stat(file)
 	if err != nil {
 		t.Fatal(err)
@@ -366,7 +372,7 @@ func TestKill9BetweenTheStoreAndTheAnswerLeavesOneSetOfFiles(t *testing.T) {
 	if after, err := os.Stat(file); err != nil || !os.SameFile(before, after) {
 		t.Errorf("the file was written again: %v", err)
 	}
-	if got, want := storedFiles(t, path), under(first, "1", "2", "3"); !slices.Equal(got, want) {
+	if got, want := storedFiles(t, path), under(editionOf(first, hostileFiles), "1", "2", "3"); !slices.Equal(got, want) {
 		t.Errorf("files %v, want %v", got, want)
 	}
 }

@@ -3,7 +3,7 @@
 // yes only when both, and their names, are on stable storage.
 //
 // It is a payload.Store, too: what the payloads of other sinks name by a URL goes to
-// ID/N, see Store.
+// ID.DIGEST/N, see Store.
 //
 // With Maildir the folder is one (https://cr.yp.to/proto/maildir.html), an event is the
 // one file new/ID, the raw message alone, and nothing is stored for others. The same

@@ -22,7 +22,7 @@ import (
 // contentName is what the last part of a stored file's path may be.
 var contentName = regexp.MustCompile(`^(raw|[1-9][0-9]{0,8})$`)
 
-// Store writes c to PATH/ID/NAME, see payload.Store. The temporary file is in
+// Store writes c to PATH/EDITION/NAME, see payload.Store and sinks.Event's Edition. The temporary file is in
 // PATH/.mxhook-tmp, where the store removes what crashes have left.
 func (s *Sink) Store(ctx context.Context, e *sinks.Event, c payload.Content) (string, error) {
 	start := time.Now()
@@ -41,9 +41,9 @@ func (s *Sink) Store(ctx context.Context, e *sinks.Event, c payload.Content) (st
 // URL is where Store says that the content of that name is.
 func (s *Sink) URL(e *sinks.Event, name string) string {
 	if s.config.URL != "" {
-		return s.config.URL + "/" + e.ID + "/" + name
+		return s.config.URL + "/" + e.Edition() + "/" + name
 	}
-	path := filepath.ToSlash(filepath.Join(s.absolute, e.ID, name))
+	path := filepath.ToSlash(filepath.Join(s.absolute, e.Edition(), name))
 	if path[0] != '/' { // a drive's letter
 		path = "/" + path
 	}
@@ -57,15 +57,16 @@ func (s *Sink) store(ctx context.Context, e *sinks.Event, c payload.Content) sin
 	if !eventID.MatchString(e.ID) || !contentName.MatchString(c.Name) {
 		return s.outcome(status.LocalError, 1, "the event id can't be a file's name")
 	}
-	unlock, err := s.busy.lock(ctx, e.ID+"/"+c.Name)
+	folder := e.Edition()
+	unlock, err := s.busy.lock(ctx, folder+"/"+c.Name)
 	if err != nil {
 		return s.failed(err)
 	}
 	defer unlock()
-	if s.stands(ctx, e.ID, c) {
-		err = s.settle(e.ID)
+	if s.stands(ctx, folder, c) {
+		err = s.settle(folder)
 	} else if err = ctx.Err(); err == nil {
-		err = s.keep(ctx, e.ID, c)
+		err = s.keep(ctx, folder, c)
 	}
 	if err != nil {
 		return s.failed(err)
@@ -74,8 +75,8 @@ func (s *Sink) store(ctx context.Context, e *sinks.Event, c payload.Content) sin
 }
 
 // stands tells whether the file has c's octets. What can't be read doesn't.
-func (s *Sink) stands(ctx context.Context, id string, c payload.Content) bool {
-	path := filepath.Join(s.config.Path, id, c.Name)
+func (s *Sink) stands(ctx context.Context, folder string, c payload.Content) bool {
+	path := filepath.Join(s.config.Path, folder, c.Name)
 	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() || info.Size() != c.Size {
 		return false
 	}
@@ -93,8 +94,8 @@ func (s *Sink) stands(ctx context.Context, id string, c payload.Content) bool {
 
 // settle makes the names of a file that stands durable: whoever wrote it may have
 // crashed before it did.
-func (s *Sink) settle(id string) error {
-	if err := durable.SyncDir(filepath.Join(s.config.Path, id)); err != nil {
+func (s *Sink) settle(folder string) error {
+	if err := durable.SyncDir(filepath.Join(s.config.Path, folder)); err != nil {
 		return err
 	}
 	return durable.SyncDir(s.config.Path)
@@ -102,7 +103,7 @@ func (s *Sink) settle(id string) error {
 
 // keep writes the file. Its folder is made when the content is on the disk, so that a
 // store that is full is left as it was.
-func (s *Sink) keep(ctx context.Context, id string, c payload.Content) error {
+func (s *Sink) keep(ctx context.Context, folder string, c payload.Content) error {
 	temp := filepath.Join(s.config.Path, tempFolder)
 	if err := durable.MkdirAll(temp); err != nil {
 		return err
@@ -112,13 +113,13 @@ func (s *Sink) keep(ctx context.Context, id string, c payload.Content) error {
 	if err != nil {
 		return err
 	}
-	folder, file := modes(info.Mode())
-	t := durable.File{Dir: filepath.Join(s.config.Path, id), Name: c.Name, Temp: temp, Perm: file}
+	mode, file := modes(info.Mode())
+	t := durable.File{Dir: filepath.Join(s.config.Path, folder), Name: c.Name, Temp: temp, Perm: file}
 	return t.Write(func(w io.Writer) error {
 		if err := copyAll(w, &source{r: c.Open(), ctx: ctx}, c.Size); err != nil {
 			return err
 		}
-		return s.folder(t.Dir, folder)
+		return s.folder(t.Dir, mode)
 	})
 }
 

@@ -63,18 +63,18 @@ func TestAStoredContentIsAFileUnderTheEventID(t *testing.T) {
 	e := sinktest.NewEvent(100)
 	s := newSink(t, path, nil)
 	got := mustStore(t, s, e, contentOf("1", "a file"))
-	if want := "file://" + strings.ReplaceAll(filepath.ToSlash(path), " ", "%20") + "/" + e.ID + "/1"; got != want {
+	if want := "file://" + strings.ReplaceAll(filepath.ToSlash(path), " ", "%20") + "/" + e.Edition() + "/1"; got != want {
 		t.Errorf("url %s, want %s", got, want)
 	}
 	mustStore(t, s, e, contentOf("raw", ""))
-	if want := []string{e.ID + "/1", e.ID + "/raw"}; !slices.Equal(tree(t, path), want) {
+	if want := []string{e.Edition() + "/1", e.Edition() + "/raw"}; !slices.Equal(tree(t, path), want) {
 		t.Errorf("%v, want %v", tree(t, path), want)
 	}
-	p, err := os.ReadFile(filepath.Join(path, e.ID, "1"))
+	p, err := os.ReadFile(filepath.Join(path, e.Edition(), "1"))
 	if err != nil || string(p) != "a file" {
 		t.Errorf("%q, %v", p, err)
 	}
-	for name, want := range map[string]fs.FileMode{e.ID: 0o700, e.ID + "/1": 0o600, "": 0o700} {
+	for name, want := range map[string]fs.FileMode{e.Edition(): 0o700, e.Edition() + "/1": 0o600, "": 0o700} {
 		if info, err := os.Stat(filepath.Join(path, name)); err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s: %v, %v", name, info.Mode(), err)
 		}
@@ -83,7 +83,7 @@ func TestAStoredContentIsAFileUnderTheEventID(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := mustStore(t, served, e, contentOf("1", "a file")), "https://files.example/mail/"+e.ID+"/1"; got != want {
+	if got, want := mustStore(t, served, e, contentOf("1", "a file")), "https://files.example/mail/"+e.Edition()+"/1"; got != want {
 		t.Errorf("url %s, want %s", got, want)
 	}
 }
@@ -91,7 +91,7 @@ func TestAStoredContentIsAFileUnderTheEventID(t *testing.T) {
 func TestARepeatWritesWhatIsNotThereAlone(t *testing.T) {
 	path := t.TempDir()
 	e := sinktest.NewEvent(100)
-	file := filepath.Join(path, e.ID, "1")
+	file := filepath.Join(path, e.Edition(), "1")
 	opened := 0
 	c := contentOf("1", "what was sent")
 	open := c.Open
@@ -154,7 +154,7 @@ func TestNothingOfAMessageIsPartOfAPath(t *testing.T) {
 	}
 	e, c := sinktest.NewEvent(10), contentOf("1", "x")
 	c.Filename, c.ContentType = "../../evil", "../../evil"
-	if url := mustStore(t, s, e, c); strings.Contains(url, "evil") || !slices.Equal(tree(t, root), []string{"mail/" + e.ID + "/1"}) {
+	if url := mustStore(t, s, e, c); strings.Contains(url, "evil") || !slices.Equal(tree(t, root), []string{"mail/" + e.Edition() + "/1"}) {
 		t.Errorf("%s, %v", url, tree(t, root))
 	}
 }
@@ -217,7 +217,7 @@ func TestWhoStoreTheSameAtOnceWriteItOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if opened.Load() != 1 || !slices.Equal(tree(t, path), []string{e.ID + "/1"}) {
+	if opened.Load() != 1 || !slices.Equal(tree(t, path), []string{e.Edition() + "/1"}) {
 		t.Errorf("written %d times: %v", opened.Load(), tree(t, path))
 	}
 }
@@ -273,7 +273,7 @@ func TestTheGroupOfASetgidFolderMayReadWhatIsStored(t *testing.T) {
 		}
 		e := sinktest.NewEvent(10)
 		mustStore(t, newSink(t, path, nil), e, contentOf("1", "x"))
-		for i, name := range []string{e.ID, e.ID + "/1"} {
+		for i, name := range []string{e.Edition(), e.Edition() + "/1"} {
 			if info, err := os.Stat(filepath.Join(path, name)); err != nil || info.Mode().Perm() != want[i] {
 				t.Errorf("%v: %s: %v, %v, want %v", mode, name, info.Mode(), err, want[i])
 			}
@@ -288,9 +288,9 @@ func TestAFolderThatCantBeOneIsTheOperators(t *testing.T) {
 		"the sink's folder is a loop": func(path string) error { return os.Symlink(path, path) },
 		"the event's folder is a file": func(path string) error {
 			os.Mkdir(path, 0o700)
-			return os.WriteFile(filepath.Join(path, e.ID), nil, 0o600)
+			return os.WriteFile(filepath.Join(path, e.Edition()), nil, 0o600)
 		},
-		"the file is a folder": func(path string) error { return os.MkdirAll(filepath.Join(path, e.ID, "1", "x"), 0o700) },
+		"the file is a folder": func(path string) error { return os.MkdirAll(filepath.Join(path, e.Edition(), "1", "x"), 0o700) },
 	} {
 		path := filepath.Join(t.TempDir(), "path-canary")
 		if err := prepare(path); err != nil {

@@ -15,7 +15,7 @@ type Store interface {
 	// Name returns the sink's name in the configuration.
 	Name() string
 
-	// Store makes c durable under a key that is made of e's ID and c's Name alone, and
+	// Store makes c durable under a key that is made of e's Edition and c's Name alone, and
 	// returns a URL where the receiver fetches it: one that is good for as long as the
 	// store is configured to give it out. The same content again writes nothing and returns
 	// a URL as good as the first; another content takes its place. It ends with ctx. The

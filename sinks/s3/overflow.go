@@ -30,5 +30,5 @@ func (s *Sink) Put(ctx context.Context, e *sinks.Event, name string, body *paylo
 
 // Object says where Store puts the content of that name.
 func (s *Sink) Object(e *sinks.Event, name string) (bucket, key string) {
-	return s.config.Bucket, s.prefix.expand(e) + e.ID + "/" + name
+	return s.config.Bucket, s.prefix.expand(e) + e.Edition() + "/" + name
 }

@@ -289,7 +289,7 @@ func TestAURLLivesAsLongAsItIsConfigured(t *testing.T) {
 			t.Errorf("%s, %v", links.Raw, err)
 		}
 	}
-	if n := b.keys()[e.ID+"/raw"]; n != 1 {
+	if n := b.keys()[e.Edition()+"/raw"]; n != 1 {
 		t.Errorf("written %d times", n)
 	}
 	if _, err := s3.New(s3.Config{Bucket: "mail", URLExpiry: 169 * time.Hour}); err == nil {

@@ -19,14 +19,14 @@ import (
 // contentName is what the last part of a stored object's key may be.
 var contentName = regexp.MustCompile(`^(raw|[1-9][0-9]{0,8})$`)
 
-// Store puts c at PREFIX + id + / + NAME and returns a URL that is signed for URLExpiry,
-// or for as long as the credentials live, see payload.Store. Another content under the
-// key, as of a message that came by another way, is overwritten.
+// Store puts c at PREFIX + edition + / + NAME and returns a URL that is signed for
+// URLExpiry, or for as long as the credentials live, see payload.Store and sinks.Event's
+// Edition. Another content under the key, which somebody else put there, is overwritten.
 func (s *Sink) Store(ctx context.Context, e *sinks.Event, c payload.Content) (string, error) {
 	if !eventID.MatchString(e.ID) || !contentName.MatchString(c.Name) {
 		return "", status.LocalError.Wrap(s.cloud.Op(), errors.New("the event's id can't be a key"))
 	}
-	o := ofContent(s.prefix.expand(e)+e.ID, c, s.about(e))
+	o := ofContent(s.prefix.expand(e)+e.Edition(), c, s.about(e))
 	url := ""
 	out := s.cloud.Deliver(ctx, e, func(ctx context.Context, sdk *aws.Config) (err error) {
 		client := s.connect(sdk)
@@ -71,7 +71,7 @@ func (s *Sink) URL(ctx context.Context, e *sinks.Event, name string) (string, er
 	nobody := sdk.Copy()
 	nobody.Credentials = credentials.NewStaticCredentialsProvider("NOBODY", "NOTHING", "")
 	client := s3.NewFromConfig(nobody, func(o *s3.Options) { o.UsePathStyle = s.config.PathStyle })
-	url, err := s.presign(ctx, client, s.prefix.expand(e)+e.ID+"/"+name)
+	url, err := s.presign(ctx, client, s.prefix.expand(e)+e.Edition()+"/"+name)
 	url, _, _ = strings.Cut(url, "?")
 	return url, err
 }

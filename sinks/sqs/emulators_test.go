@@ -182,7 +182,7 @@ func pointerLeads(t *testing.T, e *emulator, b boto) {
 	}
 	var got struct{ Messages []received }
 	b.ask(map[string]any{"do": "receive", "endpoint": e.url(), "queue": e.queue("large"), "s3": e.url()}, &got)
-	name := event.ID + ".jobs.mxhook"
+	name := event.Edition() + ".jobs.mxhook"
 	sum := sha256.Sum256([]byte(kept.all()[name]))
 	if len(got.Messages) != 1 || got.Messages[0].Object == nil {
 		t.Fatalf("%+v", got)

@@ -23,7 +23,7 @@ func TestAPointerHasTheFormOfTheExtendedClients(t *testing.T) {
 	if o := s.Deliver(t.Context(), e); o.Err != nil || o.Attempts != 1 {
 		t.Fatalf("%+v", o)
 	}
-	name := e.ID + ".jobs.cloudevents"
+	name := e.Edition() + ".jobs.cloudevents"
 	kept := over.all()[name]
 	if len(over.all()) != 1 || len(kept) < 3<<20 || !strings.Contains(kept, e.ID) {
 		t.Fatalf("kept %d octets, %d objects", len(kept), len(over.all()))

@@ -23,10 +23,10 @@ type Overflow interface {
 	Put(ctx context.Context, e *sinks.Event, name string, body *payload.Body) (bucket, key string, err error)
 }
 
-// overflowName is the name of an event's payload in the overflow. It is the same at each
-// resend, and another for each sink and format, whose payloads differ.
+// overflowName is the name of an event's payload in the overflow. It is the same when the
+// same bytes come again, and another for each sink and format, whose payloads differ.
 func overflowName(e *sinks.Event, sink, format string) string {
-	return e.ID + "." + sink + "." + format
+	return e.Edition() + "." + sink + "." + format
 }
 
 // Location is an object in S3, in the words of the extended client libraries.

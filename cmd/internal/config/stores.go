@@ -135,7 +135,7 @@ func (d *decoder) storeURL(s *section) string {
 	case u.User != nil:
 		why = "has a user, whom each payload would tell; remove it"
 	case strings.ContainsAny(v.text, "?#{}") || strings.ContainsFunc(v.text, func(r rune) bool { return r <= ' ' || r == 0x7f }):
-		why = "has a query, a fragment, braces or blanks; only /ID/N is put after it"
+		why = "has a query, a fragment, braces or blanks; only /ID.DIGEST/N is put after it"
 	}
 	if why != "" {
 		d.hide(v.text, redacted)

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/tls"
@@ -115,7 +116,7 @@ func (d *doctor) certificate(f *findings, c *certificate) {
 // certificateNames wants one of a listener's certificates to be for the hostname.
 func (d *doctor) certificateNames(f *findings, c *certificate) {
 	name := d.Config.Hostname
-	if c.covers(name) {
+	if c.covers(name) || !d.fullName() { // a wrong hostname has a finding of its own
 		return
 	}
 	for _, l := range c.listeners {
@@ -185,17 +186,42 @@ func weak(c *x509.Certificate) string {
 	return ""
 }
 
-// tlsFlaws tells what keeps an MTA-STS policy from being kept: an mx listener offers no
-// TLS, or with certificates alone that no authority has signed.
-func (d *doctor) tlsFlaws() (noTLS, untrusted bool) {
+// tlsFlaw tells what an mx listener lacks that senders with an MTA-STS policy want (RFC
+// 8461 4.1), and what mends it; "" where each has TLS with a certificate that is good.
+func (d *doctor) tlsFlaw() (lacks, fix string) {
 	for _, l := range d.mxListeners() {
-		noTLS = noTLS || l.TLS.Mode == "none"
+		if l.TLS.Mode == "none" {
+			return "TLS, which no mx listener offers", "listeners: [{address: \":25\", tls: {cert_file: fullchain.pem, key_file: privkey.pem}}]"
+		}
+		var flaw string
+		good := false
 		for _, c := range d.certificates {
-			leaf := slices.Contains(l.TLS.Certificates, c.files) && c.err == nil
-			if leaf && c.untrusted && (selfSigned(c.chain[0]) || selfSigned(c.chain[len(c.chain)-1])) {
-				untrusted = true
+			if slices.Contains(l.TLS.Certificates, c.files) {
+				why := d.certificateFlaw(c)
+				good = good || why == ""
+				flaw = cmp.Or(flaw, why)
 			}
 		}
+		if !good && flaw != "" {
+			return flaw, "get one for " + d.Config.Hostname + ", for example with certbot, and name its fullchain.pem in cert_file"
+		}
 	}
-	return noTLS, untrusted
+	return "", ""
+}
+
+// certificateFlaw says why a sender that checks certificates does not take one, or "".
+func (d *doctor) certificateFlaw(c *certificate) string {
+	switch now := d.Now(); {
+	case c.err != nil:
+		return "a certificate, and that of " + c.files.CertFile + " can't be used"
+	case d.fullName() && !c.covers(d.Config.Hostname):
+		return "a certificate for the name of the MX record, and ours is not for " + d.Config.Hostname
+	case now.After(c.chain[0].NotAfter):
+		return "a certificate that is valid, and ours has expired"
+	case now.Before(c.chain[0].NotBefore):
+		return "a certificate that is valid, and ours is not yet"
+	case c.untrusted && !d.noRoots:
+		return "a certificate that an authority has signed, and ours is not, or its chain is not complete"
+	}
+	return ""
 }

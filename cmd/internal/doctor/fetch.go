@@ -24,6 +24,8 @@ const maxPolicy = 64 << 10
 type problem struct {
 	found, fix string
 	unknown    bool // nothing was learned
+	noHost     bool // the policy's host has no good address
+	noFile     bool // nothing that could be a policy was found
 }
 
 func (p *problem) Error() string { return p.found }
@@ -70,11 +72,11 @@ func (d *doctor) fetch(ctx context.Context, f *findings, name string) (body stri
 	case answer.StatusCode/100 == 3:
 		return "", &problem{found: fmt.Sprintf("%s redirects (HTTP %d), and redirects are not followed (RFC 8461 3.3)", url, answer.StatusCode), fix: "serve the file at that URL itself"}
 	case answer.StatusCode != http.StatusOK:
-		return "", &problem{found: fmt.Sprintf("%s answers HTTP %d", url, answer.StatusCode), fix: "serve the file there"}
+		return "", &problem{found: fmt.Sprintf("%s answers HTTP %d", url, answer.StatusCode), fix: "serve the file there", noFile: true}
 	case err != nil:
 		return "", &problem{found: url + ": the answer breaks off", unknown: true}
 	case len(data) > maxPolicy:
-		return "", &problem{found: fmt.Sprintf("%s is longer than %d octets", url, maxPolicy), fix: "serve the policy alone"}
+		return "", &problem{found: fmt.Sprintf("%s is longer than %d octets", url, maxPolicy), fix: "serve the policy alone", noFile: true}
 	case kind != "text/plain":
 		return "", &problem{found: fmt.Sprintf("%s is of the type %s, not text/plain", url, quoted(answer.Header.Get("Content-Type"))), fix: "let the web server say Content-Type: text/plain"}
 	}
@@ -91,11 +93,11 @@ func (d *doctor) policyAddresses(ctx context.Context, host string) ([]string, *p
 		}
 	}
 	if len(all) == 0 {
-		return nil, &problem{found: host + " has no address", fix: "publish the address of the web server that has the policy"}
+		return nil, &problem{found: host + " has no address", fix: "publish the address of the web server that has the policy", noHost: true, noFile: true}
 	}
 	for _, a := range all {
 		if why := unreachable(a); why != "" {
-			return nil, &problem{found: fmt.Sprintf("%s is at %s, which is %s", host, a, why), fix: "publish a public address"}
+			return nil, &problem{found: fmt.Sprintf("%s is at %s, which is %s", host, a, why), fix: "publish a public address", noHost: true}
 		}
 	}
 	if d.PolicyAddress != "" {

@@ -19,16 +19,16 @@ func (d *doctor) host(ctx context.Context, f *findings) {
 		return // a relay of the operator's stands in front, and its name is asked for
 	}
 	name := d.Config.Hostname
-	if !strings.Contains(name, ".") {
+	if !d.fullName() {
 		f.add(Error, "address", fmt.Sprintf("hostname %s is no fully qualified domain name", name),
-			"MX records, certificates and other servers need a name that the whole DNS knows", "set hostname: mx.example.com in the configuration")
+			"MX records, certificates and other servers need a name that the whole DNS knows", nameFirst)
 		return
 	}
 	four, six, alias, aliasErr := d.addressesOf(ctx, name)
 	if aliasErr == nil {
 		f.add(Error, "alias", fmt.Sprintf("%s is an alias (CNAME) of %s", name, alias),
 			"an MX record must not name an alias (RFC 2181 10.3); some servers then don't deliver, and DANE looks at the other name",
-			fmt.Sprintf("remove the CNAME record and publish the addresses themselves: %s. IN A ADDRESS", name))
+			"remove the CNAME record and publish the addresses themselves:\n"+addressRecords(name, slices.Concat(four.addrs, six.addrs)))
 	} else if !dns.IsNotFound(aliasErr) {
 		f.unknown("alias", aliasErr, "an MX record must not name an alias (RFC 2181 10.3)")
 	}
@@ -51,6 +51,22 @@ func (d *doctor) host(ctx context.Context, f *findings) {
 		d.ptr(ctx, f, a)
 	}
 	d.here(f, public)
+}
+
+// addressRecords are the records of a host's addresses, a line each.
+func addressRecords(name string, addresses []netip.Addr) string {
+	var lines []string
+	for _, a := range addresses[:min(len(addresses), maxHosts)] {
+		kind := "AAAA"
+		if a.Is4() {
+			kind = "A"
+		}
+		lines = append(lines, fmt.Sprintf("%s. 3600 IN %s %s", name, kind, a))
+	}
+	if len(lines) == 0 {
+		return name + ". 3600 IN A ADDRESS"
+	}
+	return strings.Join(lines, "\n")
 }
 
 // answer is what DNS says of one family of addresses.

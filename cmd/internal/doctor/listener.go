@@ -56,8 +56,12 @@ func (d *doctor) placed(f *findings, l config.Listener) {
 	case port != "25":
 		f.add(Info, "port_25", "it listens at port "+port, "senders come to port 25 of the public address; a load balancer, a firewall or a container's port mapping must bring them here", "")
 	default:
+		at := d.Config.Hostname
+		if !d.fullName() {
+			at = "ADDRESS-OF-THIS-MACHINE"
+		}
 		f.add(Info, "port_25", "whether the internet reaches port 25 can't be seen from this machine", "many providers block it until you ask, and firewalls are easily forgotten",
-			fmt.Sprintf("on a machine elsewhere: openssl s_client -connect %s:25 -starttls smtp -brief </dev/null", d.Config.Hostname))
+			fmt.Sprintf("on a machine elsewhere: openssl s_client -connect %s:25 -starttls smtp -brief </dev/null", at))
 	}
 }
 

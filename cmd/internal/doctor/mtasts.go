@@ -23,11 +23,11 @@ func (d *doctor) mtaSTS(ctx context.Context, f *findings, name string, hosts []e
 	records := slices.DeleteFunc(texts, func(s string) bool { return !strings.HasPrefix(s, "v=STSv1") })
 	switch {
 	case len(texts) == 0:
-		f.add(Info, "mta_sts", "no MTA-STS policy is published", whyMTASTS, d.policyToPublish(name))
+		f.add(Info, "mta_sts", "no MTA-STS policy is published", whyMTASTS, d.firstPolicy(name, hosts))
 		return
 	case len(records) == 0:
 		f.add(Error, "mta_sts", fmt.Sprintf("the TXT record of _mta-sts.%s is no MTA-STS record: %s", name, quoted(texts[0])),
-			"senders see no policy", d.policyToPublish(name))
+			"senders see no policy", "publish in its place: "+d.idToPublish(name))
 		return
 	case len(records) > 1:
 		f.add(Error, "mta_sts", fmt.Sprintf("_mta-sts.%s has %d MTA-STS records", name, len(records)),
@@ -36,17 +36,17 @@ func (d *doctor) mtaSTS(ctx context.Context, f *findings, name string, hosts []e
 	}
 	id, why := stsRecord(records[0])
 	if why != "" {
-		f.add(Error, "mta_sts", fmt.Sprintf("the record %s is malformed: %s", quoted(records[0]), why), "senders see no policy", d.policyToPublish(name))
+		f.add(Error, "mta_sts", fmt.Sprintf("the record %s is malformed: %s", quoted(records[0]), why), "senders see no policy", "publish in its place: "+d.idToPublish(name))
 		return
 	}
-	p, ok := d.fetchedPolicy(ctx, f, name)
+	p, ok := d.fetchedPolicy(ctx, f, name, hosts)
 	if ok {
 		d.keepsPolicy(f, name, id, p, hosts)
 	}
 }
 
 // fetchedPolicy fetches and reads the policy of a domain.
-func (d *doctor) fetchedPolicy(ctx context.Context, f *findings, name string) (policy, bool) {
+func (d *doctor) fetchedPolicy(ctx context.Context, f *findings, name string, hosts []exchanger) (policy, bool) {
 	body, problem := d.fetch(ctx, f, name)
 	if problem != nil {
 		if problem.unknown {
@@ -54,15 +54,28 @@ func (d *doctor) fetchedPolicy(ctx context.Context, f *findings, name string) (p
 			return policy{}, false
 		}
 		f.add(Error, "mta_sts", "the policy can't be used: "+problem.found, "the record promises a policy; senders that can't fetch it go without one, or by an old one until its max_age is over",
-			problem.fix+"\n"+d.policyToPublish(name))
+			d.policyCure(name, problem, hosts))
 		return policy{}, false
 	}
 	p, err := parsePolicy(body)
 	if err != nil {
-		f.add(Error, "mta_sts", fmt.Sprintf("the policy is malformed: %v", err), "senders see no policy", d.policyToPublish(name))
+		f.add(Error, "mta_sts", fmt.Sprintf("the policy is malformed: %v", err), "senders see no policy", d.changedPolicy(name, p, hosts))
 		return policy{}, false
 	}
 	return p, true
+}
+
+// policyCure says what mends the way to a policy. The file is a part of it only where
+// there is none: one that can't be seen may well be right, and be more than ours.
+func (d *doctor) policyCure(name string, p *problem, hosts []exchanger) string {
+	fix := p.fix
+	if p.noHost {
+		fix += ": " + hostToPublish(name)
+	}
+	if p.noFile {
+		fix += "; if there is none yet, " + d.fileToServe(name, d.newPolicy(hosts))
+	}
+	return fix
 }
 
 // keepsPolicy tells whether the hosts of the MX records, and our certificates, are what
@@ -73,30 +86,30 @@ func (d *doctor) keepsPolicy(f *findings, name, id string, p policy, hosts []exc
 		severity, then = Warning, "with mode: enforce senders would not deliver"
 	}
 	var missed []string
-	ours := false
+	ours, judged := false, false
 	for _, h := range hosts {
+		if h.aside {
+			continue
+		}
+		judged = true
 		if !p.takes(h.host) {
 			missed = append(missed, h.host)
 		} else {
 			ours = ours || h.ours || !d.public
 		}
 	}
-	noTLS, untrusted := d.tlsFlaws()
+	flaw, cure := d.tlsFlaw()
 	switch {
 	case p.mode == "none":
 		f.add(Info, "mta_sts", "the policy is switched off (mode: none)", "", "")
 	case len(missed) > 0 && !ours:
 		f.add(severity, "mta_sts", fmt.Sprintf("the policy names %s and not %s, the host of the MX record", list(p.mx, quoted), list(missed, text)), then,
-			"add the host to the policy, and give the record a new id:\n"+d.policyToPublish(name))
+			"add the host to the policy: "+d.changedPolicy(name, p, hosts))
 	case len(missed) > 0:
 		f.add(Warning, "mta_sts", fmt.Sprintf("the policy does not name %s, a host of an MX record", list(missed, text)), "senders that heed the policy pass that host over",
-			"add it to the policy, or remove its MX record")
-	case len(hosts) > 0 && noTLS:
-		f.add(severity, "mta_sts", "the policy wants TLS, which no mx listener offers", then,
-			"listeners: [{address: \":25\", tls: {cert_file: fullchain.pem, key_file: privkey.pem}}]")
-	case len(hosts) > 0 && untrusted:
-		f.add(severity, "mta_sts", "the policy wants a certificate that an authority has signed, and ours is not", then,
-			"get one for "+d.Config.Hostname+", for example with certbot, and name its fullchain.pem in cert_file")
+			"remove its MX record, or add it to the policy: "+d.changedPolicy(name, p, hosts))
+	case judged && flaw != "":
+		f.add(severity, "mta_sts", "the policy wants "+flaw, then, cure)
 	case p.maxAge < soonAge:
 		f.add(Warning, "mta_sts", fmt.Sprintf("mode %s, id %s, max_age %d", p.mode, id, p.maxAge), "senders forget a policy after max_age seconds, and between two looks there is none",
 			"max_age: 604800 is usual, once mode is enforce")
@@ -105,18 +118,6 @@ func (d *doctor) keepsPolicy(f *findings, name, id string, p policy, hosts []exc
 	default:
 		f.ok("mta_sts", "mode %s, id %s, max_age %d; the MX records fit", p.mode, id, p.maxAge)
 	}
-}
-
-// policyToPublish is the file and the records of a policy for us.
-func (d *doctor) policyToPublish(name string) string {
-	return fmt.Sprintf(`serve at https://mta-sts.%[1]s/.well-known/mta-sts.txt, as text/plain:
-  version: STSv1
-  mode: testing
-  mx: %[2]s
-  max_age: 86400
-and publish (a new id at every change of the file; when the reports show no failure: mode: enforce, max_age: 604800):
-  mta-sts.%[1]s.  3600 IN A ADDRESS-OF-THAT-WEB-SERVER
-  _mta-sts.%[1]s. 3600 IN TXT "v=STSv1; id=%[3]s"`, name, d.Config.Hostname, d.Now().UTC().Format("20060102T150405"))
 }
 
 // tlsRPT checks where a domain wants reports of failed TLS (RFC 8460 3).

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -19,8 +20,10 @@ const maxPolicyAge = 31_557_600
 // soonAge is below which max_age hardly protects: who is in between waits a day.
 const soonAge = 86_400
 
-// parsePolicy reads a policy file. The error says what is wrong with it.
+// parsePolicy reads a policy file. The error says what is wrong with it first; what is
+// right is in p all the same, so that a cure can keep it.
 func parsePolicy(body string) (p policy, err error) {
+	var wrong error
 	seen := map[string]bool{}
 	for i, line := range strings.Split(strings.ReplaceAll(body, "\r\n", "\n"), "\n") {
 		if strings.TrimSpace(line) == "" {
@@ -28,18 +31,19 @@ func parsePolicy(body string) (p policy, err error) {
 		}
 		key, value, found := strings.Cut(line, ":")
 		if !found {
-			return p, fmt.Errorf("line %d, %s, has no colon", i+1, quoted(line))
+			wrong = cmp.Or(wrong, fmt.Errorf("line %d, %s, has no colon", i+1, quoted(line)))
+			continue
 		}
 		key, value = strings.TrimSpace(key), strings.Trim(value, " \t")
 		if seen[key] && key != "mx" { // the first counts
 			continue
 		}
 		seen[key] = true
-		if err := p.set(key, value); err != nil {
-			return p, err
-		}
+		wrong = cmp.Or(wrong, p.set(key, value))
 	}
 	switch {
+	case wrong != nil:
+		return p, wrong
 	case !seen["version"]:
 		return p, fmt.Errorf("version is missing")
 	case !seen["mode"]:
@@ -52,7 +56,7 @@ func parsePolicy(body string) (p policy, err error) {
 	return p, nil
 }
 
-func (p *policy) set(key, value string) (err error) {
+func (p *policy) set(key, value string) error {
 	switch key {
 	case "version":
 		if value != "STSv1" {
@@ -64,11 +68,13 @@ func (p *policy) set(key, value string) (err error) {
 		}
 		p.mode = value
 	case "max_age":
-		if p.maxAge, err = strconv.ParseInt(value, 10, 64); err != nil || p.maxAge < 0 || p.maxAge > maxPolicyAge {
+		age, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || age < 0 || age > maxPolicyAge {
 			return fmt.Errorf("max_age is %s and must be a number of seconds, at most %d", quoted(value), maxPolicyAge)
 		}
+		p.maxAge = age
 	case "mx":
-		if rest := strings.TrimPrefix(value, "*."); rest == "" || strings.ContainsAny(rest, "*:/ ") {
+		if rest := strings.TrimPrefix(value, "*."); rest == "" || len(rest) > 253 || strings.ContainsAny(rest, "*:/ ") {
 			return fmt.Errorf("mx is %s and must be a host or *. and a domain", quoted(value))
 		}
 		p.mx = append(p.mx, plain(value))

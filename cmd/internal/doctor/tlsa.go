@@ -15,6 +15,9 @@ import (
 // tlsa checks the DANE records of the hostname (RFC 7672) against the certificates of
 // the mx listeners.
 func (d *doctor) tlsa(ctx context.Context, f *findings) {
+	if !d.fullName() {
+		return // no record is right for such a hostname, which has a finding of its own
+	}
 	const why = "with DANE senders know by DNSSEC that we speak TLS, and with which key"
 	name := "_25._tcp." + d.Config.Hostname
 	ctx, seen := dns.Observe(ctx)

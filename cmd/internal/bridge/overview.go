@@ -35,6 +35,9 @@ func (b *Bridge) Overview() page.Overview {
 	for _, l := range p.config.Listeners {
 		o.Listeners = append(o.Listeners, l.Kind+" "+l.Address)
 	}
+	for _, s := range p.config.Sources {
+		o.Sources = append(o.Sources, s.Name+", "+s.Type+" "+queueNameOf(s.QueueURL))
+	}
 	for _, s := range p.config.Sinks {
 		one := page.Sink{Name: s.Name, Type: s.Type, Target: targetOf(s)}
 		if st, ok := b.circuits.Status(s.Name); ok && st.Config.Failures > 0 {
@@ -62,12 +65,15 @@ func targetOf(s config.Sink) string {
 	case s.S3 != nil:
 		return s.S3.Bucket
 	case s.SQS != nil:
-		return s.SQS.QueueURL[strings.LastIndexByte(s.SQS.QueueURL, '/')+1:] + " as " + s.SQS.Format
+		return queueNameOf(s.SQS.QueueURL) + " as " + s.SQS.Format
 	case s.Dir != nil:
 		return s.Dir.Path
 	}
 	return ""
 }
+
+// queueNameOf returns the last part of a queue's URL.
+func queueNameOf(url string) string { return url[strings.LastIndexByte(url, '/')+1:] }
 
 func routeOf(r *routing.Rule) page.Route {
 	o := page.Route{Name: r.Name, Pattern: strings.Join(r.Recipient, ", "), Then: then(r)}

@@ -32,18 +32,28 @@ func (b *Bridge) HandleQueued(ctx context.Context, source string, m worker.Messa
 	if err != nil {
 		return outcomeOfError(nil, err)
 	}
+	began := time.Now()
 	e, err := worker.Decoder{Store: b.store, Objects: p.objects}.Decode(ctx, m)
+	entry := b.recordQueued(src, m, e)
 	if err != nil {
-		return outcomeOfError(e, err)
+		o := outcomeOfError(e, err)
+		settleQueued(entry, o, began)
+		return o
 	}
 	defer e.Data.Release()
 	q := &queued{}
-	answer := p.deliverer.Deliver(ctx, queuedMail(e), []delivery.Order{{
+	mail := queuedMail(e)
+	if entry != nil {
+		mail.Watch = entry
+	}
+	answer := p.deliverer.Deliver(ctx, mail, []delivery.Order{{
 		Route: e.Route, Recipients: e.Recipients, Deduplicate: true,
 		Required: q.watch(p.sinksNamed(src.Deliver)), Optional: p.sinksNamed(src.Optional),
 	}})
 	b.metrics.TransactionAnswered(status.ClassOf(answer.Err))
-	return q.outcome(e, answer.Err)
+	o := q.outcome(e, answer.Err)
+	settleQueued(entry, o, began)
+	return o
 }
 
 // handlerOf returns HandleQueued for one source.

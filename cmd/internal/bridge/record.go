@@ -10,6 +10,7 @@ import (
 	"mxhook/cmd/internal/metrics"
 	"mxhook/cmd/internal/recent"
 	"mxhook/inbound"
+	"mxhook/inbound/message"
 	"mxhook/inbound/status"
 	"mxhook/routing"
 	"mxhook/sinks"
@@ -79,16 +80,29 @@ func (t *transaction) recordEnd() {
 }
 
 // recorded returns what is known of the transaction without a message.
-func (t *transaction) recorded() recent.Message {
-	m := recent.Message{ID: t.id, Session: t.session.ID, Listener: t.session.Listener, HELO: recent.Clean(t.session.HELO, 255),
-		User: recent.Clean(t.session.User, 100), Protocol: t.mail.Protocol, ReversePath: recent.Clean(t.mail.ReversePath.String(), 320)}
-	if t.session.RemoteIP.IsValid() {
-		m.RemoteIP = t.session.RemoteIP.String()
+func (t *transaction) recorded() recent.Message { return envelopeRecorded(t.id, t.session, t.mail) }
+
+// envelopeRecorded returns what the page keeps of an envelope and the session that it came in.
+func envelopeRecorded(id string, s inbound.Session, mail inbound.Mail) recent.Message {
+	m := recent.Message{ID: id, Session: s.ID, Listener: s.Listener, HELO: recent.Clean(s.HELO, 255),
+		User: recent.Clean(s.User, 100), Protocol: mail.Protocol, ReversePath: recent.Clean(mail.ReversePath.String(), 320)}
+	if s.RemoteIP.IsValid() {
+		m.RemoteIP = s.RemoteIP.String()
 	}
-	if t.session.TLS != nil {
-		m.TLS = t.session.TLS.Version
+	if s.TLS != nil {
+		m.TLS = s.TLS.Version
 	}
 	return m
+}
+
+// messageRecorded adds what the page keeps of a message.
+func messageRecorded(x *recent.Message, m *message.Message, size int64) {
+	x.Size, x.Class, x.Defects = size, string(m.Class), len(m.Defects)
+	x.MessageID, x.Subject = recent.Clean(m.MessageID, 300), recent.Clean(m.Subject, 300)
+	if len(m.From) > 0 {
+		from := m.From[0]
+		x.From = recent.Clean(strings.TrimSpace(from.Name+" <"+from.Address+">"), 320)
+	}
 }
 
 // recordMessage remembers a message that has come.
@@ -98,12 +112,8 @@ func (t *transaction) recordMessage(m *delivery.Mail) {
 		return
 	}
 	x := t.recorded()
-	x.Received, x.Size, x.Class, x.Defects = true, m.Data.Size(), string(m.Message.Class), len(m.Message.Defects)
-	x.MessageID, x.Subject = recent.Clean(m.Message.MessageID, 300), recent.Clean(m.Message.Subject, 300)
-	if len(m.Message.From) > 0 {
-		from := m.Message.From[0]
-		x.From = recent.Clean(strings.TrimSpace(from.Name+" <"+from.Address+">"), 320)
-	}
+	x.Received = true
+	messageRecorded(&x, m.Message, m.Data.Size())
 	x.Verdicts = verdictsOf(m.Results)
 	x.Recipients, x.MoreRcpt = t.recipientsRecorded(), r.more
 	r.received = true

@@ -22,6 +22,8 @@ type messagesPage struct {
 	Rows           []recent.Row
 	First          bool // the newest are shown
 	Older          string
+	Sources        []string // queues that events are taken from
+	Listens        bool     // there is somewhere to send a message to
 }
 
 func (p *Page) messages(w http.ResponseWriter, r *http.Request) {
@@ -44,6 +46,10 @@ func (p *Page) messages(w http.ResponseWriter, r *http.Request) {
 		}
 		body.Older = "/?" + q.Encode()
 	}
+	if len(body.Rows) == 0 {
+		o := p.config.Bridge.Overview()
+		body.Sources, body.Listens = o.Sources, len(o.Listeners) > 0
+	}
 	p.render(w, r, http.StatusOK, "messages", "messages", "Messages", body)
 }
 
@@ -52,7 +58,10 @@ type messagePage struct {
 	recent.Message
 	Verdict []verdictLine
 	Steps   []step
-	Held    int // events that the spool has
+	Settled string // what became of a message of a queue
+	Held    int    // events that the spool has
+	// What a source has taken may not be readable: its envelope, or the message itself.
+	Enveloped, Parsed bool
 }
 
 // step is a line of what happened.
@@ -72,6 +81,8 @@ func (p *Page) message(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	body := messagePage{Message: m, Verdict: verdictLines(m.Verdicts), Steps: steps(&m)}
+	body.Settled, _ = settled(&m)
+	body.Enveloped, body.Parsed = m.Source == "" || m.Session != "", m.Source == "" || m.Class != ""
 	for _, e := range m.Events {
 		if held(e.State) {
 			body.Held++
@@ -85,7 +96,10 @@ func held(s recent.State) bool { return s == recent.EventWaiting || s == recent.
 // steps are all that happened to a message, in order.
 func steps(m *recent.Message) []step {
 	var list []step
-	if m.Received {
+	switch {
+	case m.Source != "":
+		list = append(list, step{At: m.At, What: "taken from the queue of source " + m.Source, Kind: "plain"})
+	case m.Received:
 		list = append(list, step{At: m.At, What: "received and examined", Kind: "plain"})
 	}
 	for _, e := range m.Events {
@@ -99,7 +113,7 @@ func steps(m *recent.Message) []step {
 			}
 			list = append(list, s)
 		}
-		if s, ok := ending(e); ok {
+		if s, ok := ending(e, m.Source != ""); ok {
 			list = append(list, s)
 		}
 	}
@@ -109,12 +123,33 @@ func steps(m *recent.Message) []step {
 	if m.Reply != "" {
 		list = append(list, step{At: m.At.Add(m.Took), What: "the sender was told", Detail: m.Reply, Kind: kindOfReply(m.Reply)})
 	}
+	if what, kind := settled(m); what != "" {
+		list = append(list, step{At: m.At.Add(m.Took), What: what, Kind: kind})
+	}
 	slices.SortStableFunc(list, func(a, b step) int { return a.At.Compare(b.At) })
 	return list
 }
 
-// ending says how an event came to its end, or to rest.
-func ending(e recent.Event) (step, bool) {
+// settled says what became of a message of a queue, and good, later, bad or plain.
+func settled(m *recent.Message) (what, kind string) {
+	if m.Source == "" {
+		return "", ""
+	}
+	switch m.Outcome {
+	case recent.Delivered:
+		return "taken out of the queue", "good"
+	case recent.Refused, recent.Dead:
+		return "taken out of the queue, since it was refused for good", "bad"
+	case recent.Waiting:
+		return "put back into the queue, which brings it again", "later"
+	case recent.Poison:
+		return "put back into the queue: no try will ever deliver it, and its dead-letter queue ends it", "bad"
+	}
+	return "", ""
+}
+
+// ending says how an event came to its end, or to rest; queued that no sender waits.
+func ending(e recent.Event, queued bool) (step, bool) {
 	s := step{At: e.Ended, Sink: e.Sink, Detail: e.Detail, Kind: "plain"}
 	switch e.State {
 	case recent.EventWaiting:
@@ -128,15 +163,22 @@ func ending(e recent.Event) (step, bool) {
 	case recent.EventDelivered:
 		s.What, s.Kind = "delivered", "good"
 		if e.Late {
-			s.What = "delivered, after the reply"
+			if s.What = "delivered, after the reply"; queued {
+				s.What = "delivered, after the required sinks"
+			}
 		}
 		if len(e.Attempts) > 0 && !e.Late {
 			return s, false // its attempt says so
 		}
 	case recent.EventDeferred:
 		s.What, s.Kind = "not delivered: the sender has to come again", "later"
-		if e.Optional {
+		switch {
+		case e.Optional && queued:
+			s.What = "not delivered, which changes nothing, since the sink is optional"
+		case e.Optional:
 			s.What = "not delivered, which changes nothing for the sender"
+		case queued:
+			s.What = "not delivered: the queue brings it again"
 		}
 	default:
 		return s, false

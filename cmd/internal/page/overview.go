@@ -20,6 +20,7 @@ type Status struct {
 // Overview is how the bridge is set up. It holds no secret: of a URL the host alone.
 type Overview struct {
 	Listeners    []string
+	Sources      []string // queues that events are taken from
 	MemoryOctets int64
 	Deferred     time.Duration // for how long the oldest message has been
 	Sinks        []Sink

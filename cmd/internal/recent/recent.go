@@ -35,23 +35,28 @@ const (
 	Delivered Outcome = "delivered" // 2xx
 	Deferred  Outcome = "deferred"  // 4xx
 	Refused   Outcome = "refused"   // 5xx, and all refusals before the data
-	Waiting   Outcome = "waiting"   // an event is in the spool
+	Waiting   Outcome = "waiting"   // an event is in the spool, or the message stays in its queue
 	Dead      Outcome = "dead"      // an event is a dead one
+	Poison    Outcome = "poison"    // it stays in its queue, and no try will ever deliver it
 )
 
 // Outcomes returns all outcomes, in the order in which they are offered.
 func Outcomes() []Outcome {
-	return []Outcome{Delivered, Waiting, Deferred, Refused, Dead, Running}
+	return []Outcome{Delivered, Waiting, Deferred, Refused, Dead, Poison, Running}
 }
 
-// Message is a transaction: one with a message, or one that was refused before.
+// Message is a transaction: one with a message, or one that was refused before; or one
+// try of what a source has taken from its queue.
 type Message struct {
 	Seq          uint64 // counts up from 1
 	ID           string // the transaction's
 	At           time.Time
 	Took         time.Duration // until the reply
+	Source       string        // whose queue it was taken from, "" for what a listener got
+	Queued       string        // the queue's own id of the message
+	Receives     int           // how many times the queue has given it, this one counted
 	Session      string
-	Listener     string
+	Listener     string // of whoever received it from the sender
 	RemoteIP     string
 	HELO         string
 	TLS          string
@@ -77,7 +82,8 @@ type Message struct {
 	DeferredFrom time.Time
 	Outcome      Outcome
 
-	class status.Class
+	class   status.Class
+	settled Outcome // of what was taken from a queue, "" until it is known
 }
 
 // Recipient is a forward-path and what became of it.

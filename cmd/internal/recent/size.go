@@ -23,7 +23,7 @@ func BoundSignatures(n int) int { return min(n, maxSignatures) }
 // textOf returns what is searched, in lower case.
 func textOf(m *Message) string {
 	var b strings.Builder
-	for _, s := range []string{m.ID, m.Session, m.RemoteIP, m.ReversePath, m.From, m.Subject, m.MessageID} {
+	for _, s := range []string{m.ID, m.Queued, m.Session, m.RemoteIP, m.ReversePath, m.From, m.Subject, m.MessageID} {
 		b.WriteString(s)
 		b.WriteByte('\n')
 	}
@@ -38,7 +38,7 @@ func textOf(m *Message) string {
 // words of tables are shared, and count as what points to them.
 func (m *Message) octets() int64 {
 	n := int(unsafe.Sizeof(Entry{})) + 200 // with its places in the maps
-	for _, s := range []string{m.ID, m.Session, m.RemoteIP, m.HELO, m.User, m.ReversePath, m.From, m.Subject, m.MessageID, m.Reply, m.Reason} {
+	for _, s := range []string{m.ID, m.Queued, m.Session, m.RemoteIP, m.HELO, m.User, m.ReversePath, m.From, m.Subject, m.MessageID, m.Reply, m.Reason} {
 		n += len(s)
 	}
 	if v := m.Verdicts; v != nil {

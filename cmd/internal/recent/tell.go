@@ -24,6 +24,15 @@ func (e *Entry) Answered(err error, reply status.Reply, reason string, took time
 	})
 }
 
+// Settled tells what became of a message of a queue, which nobody is told a reply for:
+// Delivered, Refused, Waiting or Poison, and why.
+func (e *Entry) Settled(o Outcome, err error, reason string, took time.Duration) {
+	e.change(func(m *Message) {
+		m.settled, m.Took = o, took
+		m.Condition, m.Reason = status.ConditionOf(err).Name(), Clean(reason, 500)
+	})
+}
+
 // Replied tells the reply of one recipient.
 func (e *Entry) Replied(recipient int, reply status.Reply) {
 	e.change(func(m *Message) {
@@ -193,6 +202,8 @@ func (e *Entry) settle() {
 		m.Outcome = Dead
 	case has(EventWaiting):
 		m.Outcome = Waiting
+	case m.settled != "":
+		m.Outcome = m.settled
 	case m.class == status.Success:
 		m.Outcome = Delivered
 	case m.class == status.Temporary:

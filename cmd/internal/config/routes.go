@@ -56,6 +56,7 @@ func (d *decoder) routes(top *section, sinks *sinkSet, c *Config) ([]routing.Rul
 			accepts[r.rule.Name] = r.accept
 		}
 	}
+	d.checkOverflowFolders(routes, sinks)
 	d.compile(rules, routes, c.Hostname, complete)
 	if complete && len(routes) > 0 {
 		d.unusedSinks(top, sinks)

@@ -3,7 +3,6 @@ package config
 import (
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -172,28 +171,4 @@ func (d *decoder) queueURL(s *section) (*url.URL, bool) {
 		d.warn(v.place, "%s: queue_url is http:// beyond loopback, so that mail goes in clear; use https://", s.what)
 	}
 	return u, true
-}
-
-// checkOverflows wants what a queue can't carry to go to a sink of type s3.
-func (d *decoder) checkOverflows(set *sinkSet) {
-	var able []string
-	for _, name := range set.names {
-		if set.byName[name].Type == "s3" {
-			able = append(able, name)
-		}
-	}
-	use := "add one"
-	if len(able) > 0 {
-		use = "there is " + strings.Join(able, ", ")
-	}
-	for _, u := range d.overflows {
-		set.used[u.name] = true
-		sink := set.byName[u.name]
-		switch {
-		case !slices.Contains(set.names, u.name):
-			d.fault(u.place, "%s: sink %s is not defined; it must be one of type s3; %s", u.what, quote(u.name), use)
-		case sink.Type != "s3" && sink.Type != "":
-			d.fault(u.place, "%s: sink %s is of type %s, and must be of type s3; %s", u.what, quote(u.name), sink.Type, use)
-		}
-	}
 }

@@ -31,6 +31,9 @@ func runExplain(_ context.Context, t *terminal, args []string) int {
 	if !good {
 		return exitProblem
 	}
+	if len(c.Routes) == 0 {
+		return f.fail("%s, whoever the recipient is", noRoutes(c))
+	}
 	reversePath, err := inbound.ParsePath(strings.Trim(*from, "<>"), true)
 	if err != nil {
 		return f.fail("--from %q: %v", *from, err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"mxhook/cmd/internal/config"
 	"mxhook/inbound"
 	"mxhook/inbound/message"
+	"mxhook/routing"
 	"mxhook/sinks"
 	"mxhook/sinks/payload"
 	"mxhook/sinks/payload/formats"
@@ -130,10 +132,14 @@ func (in *inspection) events(ctx context.Context, content []byte) ([]*sinks.Even
 	if err := in.choose(c); err != nil {
 		return nil, err
 	}
+	unrouted, err := in.unrouted(c)
+	if err != nil {
+		return nil, err
+	}
 	reversePath, rcpts := in.envelope(content, c.Hostname)
 	in.circumstances = in.about(reversePath, in.client, in.options, c)
 	return bridge.Inspect(ctx, c, in.options, bridge.Inspection{
-		Sink: in.sink, Unrouted: *in.file == "",
+		Sink: in.sink, Unrouted: unrouted,
 		Refused: func(p inbound.Path, reply string) {
 			in.status = in.f.fail("recipient <%s> is refused: %s", p, reply)
 		},
@@ -177,6 +183,41 @@ func (in *inspection) config() (c *config.Config, err error) {
 		c.Hostname = in.hostname
 	}
 	return c, err
+}
+
+// unrouted returns the rule that takes every recipient where there are no routes: without
+// a configuration, and of a worker the source that brings its events to the sink; nil
+// where routes decide.
+func (in *inspection) unrouted(c *config.Config) (*routing.Rule, error) {
+	if *in.file == "" {
+		return &c.Routes[0], nil
+	}
+	if len(c.Routes) > 0 {
+		return nil, nil
+	}
+	for _, s := range c.Sources {
+		if in.sink != "" && (slices.Contains(s.Deliver, in.sink) || slices.Contains(s.Optional, in.sink)) {
+			fmt.Fprintf(in.f.t.stderr, "mxhook inspect: note: a worker's events have the route and captures that the listener gave them; here the route is the source's name, %s\n", s.Name)
+			return &routing.Rule{Name: s.Name, Deliver: s.Deliver, Optional: s.Optional}, nil
+		}
+	}
+	if in.sink != "" {
+		return nil, fmt.Errorf("%s; sink %q is not among them", noRoutes(c), in.sink)
+	}
+	return nil, fmt.Errorf("%s; --sink NAME shows what one is sent", noRoutes(c))
+}
+
+// noRoutes says what a configuration without routes does instead.
+func noRoutes(c *config.Config) string {
+	var all []string
+	for _, s := range c.Sources {
+		for _, sink := range slices.Concat(s.Deliver, s.Optional) {
+			if !slices.Contains(all, sink) {
+				all = append(all, sink)
+			}
+		}
+	}
+	return "this configuration has no routes; its sources deliver to " + strings.Join(all, ", ")
 }
 
 // envelope returns what the flags say, and what the header says where they say

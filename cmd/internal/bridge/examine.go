@@ -128,8 +128,8 @@ type Inspection struct {
 	Verify     bool // do the look-ups of verification
 	// Sink wants the events of that sink alone, as its fan_out has them; "" is all.
 	Sink string
-	// Unrouted takes every recipient as it is, for the first route, unasked.
-	Unrouted bool
+	// Unrouted, unless nil, takes every recipient as it is, in place of the routes.
+	Unrouted *routing.Rule
 	// Refused is told of each recipient that no route takes, at RCPT or after the data.
 	Refused func(forwardPath inbound.Path, reply string)
 }
@@ -150,7 +150,7 @@ func Inspect(ctx context.Context, c *config.Config, o Options, in Inspection) ([
 		return nil, err
 	}
 	m.Identity = identify(m, "inspect").Sum()
-	matches := in.route(table, c.Routes, x.facts(m))
+	matches := in.route(table, x.facts(m))
 	if len(matches) == 0 {
 		return nil, errors.New("no recipient is left")
 	}
@@ -172,10 +172,10 @@ func Inspect(ctx context.Context, c *config.Config, o Options, in Inspection) ([
 // route asks the table for each recipient, and decides by the message who takes it.
 // Without verification a route whose conditions need a verdict is not guessed at: the
 // recipient is told as deferred.
-func (in *Inspection) route(table *routing.Table, rules []routing.Rule, facts routing.Facts) (matches []routing.Match) {
+func (in *Inspection) route(table *routing.Table, facts routing.Facts) (matches []routing.Match) {
 	for _, path := range in.Recipients {
-		if in.Unrouted {
-			matches = append(matches, routing.Match{Rule: &rules[0], Path: path})
+		if in.Unrouted != nil {
+			matches = append(matches, routing.Match{Rule: in.Unrouted, Path: path})
 			continue
 		}
 		s := table.Recipient(in.Mail.ReversePath, path).Settle(facts)

@@ -18,6 +18,7 @@ import (
 	"mxhook/cmd/internal/doctor"
 	"mxhook/cmd/internal/worker"
 	"mxhook/inbound/status"
+	"mxhook/sinks"
 	"mxhook/verify/dns"
 )
 
@@ -256,10 +257,47 @@ func TestQueuesOfSources(t *testing.T) {
 		if c.Name == "source" {
 			got[c.Subject] = c.Severity
 		}
+		if c.Subject == "refused" && (!strings.Contains(c.Fix, "the source's queue_url, region, endpoint or credentials") || strings.Contains(c.Fix, "folder")) {
+			t.Errorf("the fix %q is not a source's", c.Fix)
+		}
 	}
 	want := map[string]doctor.Severity{"good": doctor.OK, "endless": doctor.Warning, "refused": doctor.Error, "unknown": doctor.Unknown}
 	if !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// shut is a sink that can't be reached.
+type shut struct{ sinks.Sink }
+
+func (shut) Check(context.Context) error {
+	return status.SinkOperator.Wrap("sink", errors.New("AccessDenied"))
+}
+
+// TestABucketThatASourceReadsPointersFromIsNeeded: without it large mail stays in the queue.
+func TestABucketThatASourceReadsPointersFromIsNeeded(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]doctor.Severity{"with a source": doctor.Error, "without": doctor.Warning} {
+		w := newWorld(t)
+		w.change = func(c *config.Config) {
+			c.Sinks = append(c.Sinks, config.Sink{Name: "archive", Type: "s3", S3: &config.S3{Bucket: "mail"}})
+			if name == "with a source" {
+				c.Sources = []config.Source{{Name: "jobs", Type: "sqs", Deliver: []string{"disk"}}}
+			}
+		}
+		w.options = func(o *doctor.Options) {
+			o.Sinks["archive"] = shut{}
+			o.Queues = map[string]doctor.Queue{"jobs": queue{worker.Properties{Most: 5}, nil}}
+		}
+		told := false
+		for _, c := range w.examine().Checks {
+			if c.Name == "sink" && c.Subject == "archive" {
+				told = c.Severity == want && (c.Why == "nobody uses it") == (want == doctor.Warning)
+			}
+		}
+		if !told {
+			t.Errorf("%s: the bucket's fault is no %v", name, want)
+		}
 	}
 }
 

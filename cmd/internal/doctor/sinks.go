@@ -16,7 +16,12 @@ import (
 // sink asks a sink whether it would take an event. Nothing is delivered.
 func (d *doctor) sink(ctx context.Context, f *findings, s config.Sink) {
 	severity, then := Error, "mail for it is answered with 4xx or waits in the spool, and stays with its senders"
+	if len(d.Config.Routes) == 0 {
+		then = "what sources take for it is put back into their queues, until the queue's redrive policy ends it"
+	}
 	switch {
+	case !d.required(s.Name) && d.reads(s):
+		then = "a message of a queue that points to this bucket is put back into its queue, until the queue's redrive policy ends it"
 	case !d.required(s.Name) && d.named(s.Name):
 		severity, then = Warning, "it is optional everywhere: what it misses is not sent again"
 	case !d.required(s.Name):
@@ -76,6 +81,9 @@ func (d *doctor) required(name string) bool {
 	return false
 }
 
+// reads tells whether messages of a source's queue may point to a sink's bucket.
+func (d *doctor) reads(s config.Sink) bool { return s.S3 != nil && len(d.Config.Sources) > 0 }
+
 // storesOf returns the sinks in which another one puts what its payloads only name.
 func storesOf(s config.Sink) (names []string) {
 	p, _ := s.Payload()
@@ -133,6 +141,17 @@ func sinkFix(err error) string {
 	return "see the finding"
 }
 
+// sourceFix says what mends a source, which has other keys than a sink.
+func sourceFix(err error) string {
+	switch status.ConditionOf(err) {
+	case status.SinkUnavailable:
+		return "start the server of the queue, or mend the source's queue_url or endpoint"
+	case status.SinkOperator:
+		return "mend what the finding names: the source's queue_url, region, endpoint or credentials (access_key_id, or those of the environment), or what the account may do with the queue"
+	}
+	return sinkFix(err)
+}
+
 // accept reaches for the URL that a route asks at RCPT.
 func (d *doctor) accept(ctx context.Context, f *findings, a config.Accept) {
 	asker, err := webhook.NewAsker(webhook.AskerConfig{URL: string(a.URL)})
@@ -158,7 +177,7 @@ func (d *doctor) source(ctx context.Context, f *findings, name string) {
 	p, err := q.Properties(ctx)
 	switch {
 	case err != nil:
-		f.add(Error, "source", words(err), "its events are not taken; they wait in the queue until its retention period is over", sinkFix(err))
+		f.add(Error, "source", words(err), "its events are not taken; they wait in the queue until its retention period is over", sourceFix(err))
 	case p.Most == 0:
 		f.add(Warning, "source", "the queue is reached, and has no dead-letter queue", "a message that can never be delivered comes back until its retention period is over, and is lost then",
 			"give the queue a RedrivePolicy with maxReceiveCount and a dead-letter queue")

@@ -9,11 +9,14 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"mxhook/cmd/internal/bridge"
 	"mxhook/cmd/internal/config"
 	"mxhook/cmd/internal/doctor"
+	"mxhook/routing"
 	"mxhook/verify/dns"
 )
 
@@ -27,7 +30,7 @@ func runDoctor(ctx context.Context, t *terminal, args []string) int {
 	resolver := f.String("resolver", "", "the name server to ask, `HOST:PORT`; by default verify.resolver or the system's")
 	authorities := f.String("root-ca", "", "a PEM `FILE` of the authorities that are trusted in place of the system's, for our certificates and the MTA-STS host's")
 	policies := f.String("policy-address", "", "fetch MTA-STS policies from `HOST:PORT` and not where DNS says: from behind NAT, or before DNS has changed")
-	timeout := f.Duration("timeout", 15*time.Second, "for one group of checks")
+	timeout := f.Duration("timeout", 15*time.Second, "the `DURATION` that one group of checks may take, by default 15s")
 	files, status, ok := f.parse(args, 0, 1)
 	if !ok {
 		return status
@@ -42,12 +45,16 @@ func runDoctor(ctx context.Context, t *terminal, args []string) int {
 	case err != nil:
 		return f.wrong("%v", err)
 	}
-	c, good := loadConfig(t, *file, t.stderr)
-	if !good {
-		return exitProblem
+	c, problems := config.Load(*file, t.getenv)
+	if good := printProblems(t.stderr, problems); !good {
+		return unread(f, *asJSON, problems)
+	}
+	if err := servesAll(c, o.Domains); err != nil {
+		return f.wrong("%v", err)
 	}
 	if err := prepareDoctor(&o, c, *resolver, *authorities); err != nil {
-		return f.fail("%v", err)
+		f.fail("%v", err)
+		return unread(f, *asJSON, []config.Problem{{File: *file, Text: err.Error()}})
 	}
 	report := doctor.Run(ctx, o)
 	if err := printReport(t, report, *asJSON); err != nil {
@@ -57,6 +64,39 @@ func runDoctor(ctx context.Context, t *terminal, args []string) int {
 		return exitProblem
 	}
 	return exitGood
+}
+
+// unread ends a run that can look at nothing. What was wrong stands on standard error; a
+// job that reads JSON gets it there, too.
+func unread(f *flags, asJSON bool, problems []config.Problem) int {
+	if asJSON {
+		if err := printReport(f.t, doctor.Unread(problems), true); err != nil {
+			return f.fail("%v", err)
+		}
+	}
+	return exitProblem
+}
+
+// servesAll wants each domain to be one that the routes serve: a mistyped one is not to be
+// registered.
+func servesAll(c *config.Config, domains []string) error {
+	table, _ := routing.Compile(c.Routes, routing.Options{Hostname: c.Hostname})
+	if table == nil || slices.ContainsFunc(c.Routes, func(r routing.Rule) bool { return r.AnyDomain }) {
+		return nil
+	}
+	served := table.Domains()
+	for _, name := range domains {
+		switch {
+		case slices.Contains(served, name):
+		case len(served) == 0:
+			return fmt.Errorf("--domain %s is not served by this configuration, which serves none", name)
+		case len(served) > 10:
+			return fmt.Errorf("--domain %s is not served by this configuration; served: %s and %d more", name, strings.Join(served[:10], ", "), len(served)-10)
+		default:
+			return fmt.Errorf("--domain %s is not served by this configuration; served: %s", name, strings.Join(served, ", "))
+		}
+	}
+	return nil
 }
 
 // doctorFlags reads what stands for itself. The error says which flag is wrong.

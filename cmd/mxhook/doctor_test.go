@@ -123,8 +123,54 @@ func TestDoctorOfABrokenOne(t *testing.T) {
 		t.Errorf("the other domain is well: %+v", got)
 	}
 	for _, args := range [][]string{{"--root-ca", "/nonexistent.pem"}, {"--root-ca", d.config}} {
+		got := d.run(t, append(args, "--json")...)
+		checks := doctorJSON(t, got)
+		if got.status != 1 || len(checks) != 1 || checks[0].Name != "config" || !strings.Contains(checks[0].Found, "--root-ca") {
+			t.Errorf("%v: %+v", args, got)
+		}
 		if got := d.run(t, args...); got.status != 1 || got.stdout != "" || !strings.Contains(got.stderr, "--root-ca") {
 			t.Errorf("%v: %+v", args, got)
 		}
+	}
+}
+
+func doctorJSON(t *testing.T, got result) []doctor.Check {
+	t.Helper()
+	var report doctor.Report
+	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil {
+		t.Fatalf("%v: %+v", err, got)
+	}
+	return report.Checks
+}
+
+// TestDoctorSaysWhatIsWrongWithAConfigurationInJSON: a daily job reads nothing else.
+func TestDoctorSaysWhatIsWrongWithAConfigurationInJSON(t *testing.T) {
+	for name, c := range map[string]struct{ old, new, found string }{
+		"an unknown key":    {"sinks:", "sinkz:", "sinkz"},
+		"a missing key":     {"routes:", "listeners: [{address: \":25\", tls: {cert_file: /nonexistent/c.pem, key_file: /nonexistent/k.pem}}]\nroutes:", "/nonexistent/"},
+		"no such file":      {goodConfig, "", ""},
+		"a word of a route": {"deliver: [app]}\n  - {name: moved", "deliver: [nobody]}\n  - {name: moved", "nobody"},
+	} {
+		file := writeFile(t, "mxhook.yaml", strings.Replace(goodConfig, c.old, c.new, 1))
+		got := runCommand(t, "", "doctor", "--json", "-c", file)
+		errors := 0
+		for _, check := range doctorJSON(t, got) {
+			if check.Name == "config" && check.Severity == doctor.Error && check.Subject == file && strings.Contains(check.Found, c.found) && check.Fix != "" {
+				errors++
+			}
+		}
+		if got.status != 1 || errors == 0 || got.stderr == "" {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if got := runCommand(t, "", "doctor", "-c", file); got.status != 1 || got.stdout != "" {
+			t.Errorf("%s, as text: %+v", name, got)
+		}
+	}
+}
+
+func TestDoctorOfADomainThatIsNotServed(t *testing.T) {
+	got := runCommand(t, "", "doctor", "-c", writeFile(t, "mxhook.yaml", goodConfig), "--domain", "in.exmaple.com")
+	if got.status != 2 || got.stdout != "" || !strings.Contains(got.stderr, "in.exmaple.com is not served by this configuration; served: in.example.com") {
+		t.Errorf("%+v", got)
 	}
 }

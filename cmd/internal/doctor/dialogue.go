@@ -114,7 +114,7 @@ func (d *doctor) relay(f *findings, l config.Listener, c *dialogue) {
 	mail, err := c.command("MAIL FROM:<>")
 	switch {
 	case err != nil:
-		f.unknown("relay", err, why)
+		f.silent("relay", err, why)
 		return
 	case l.Kind == "submission" && mail.code == 530:
 		f.ok("relay", "who has not logged in is refused")
@@ -126,7 +126,7 @@ func (d *doctor) relay(f *findings, l config.Listener, c *dialogue) {
 	rcpt, err := c.command("RCPT TO:<" + foreign + ">")
 	switch {
 	case err != nil:
-		f.unknown("relay", err, why)
+		f.silent("relay", err, why)
 		return
 	case rcpt.code/100 == 2:
 		f.add(Error, "relay", "a recipient of a foreign domain is taken: "+foreign, why, "mxhook serve runs with another configuration (without --config it takes every recipient): restart it with this one")
@@ -143,7 +143,7 @@ func (d *doctor) relay(f *findings, l config.Listener, c *dialogue) {
 	rcpt, err = c.command("RCPT TO:<" + postmaster + ">")
 	switch {
 	case err != nil:
-		f.unknown("accepting", err, "whether mail is taken is not known")
+		f.silent("accepting", err, "whether mail is taken is not known")
 	case rcpt.code/100 != 2:
 		f.add(Error, "accepting", fmt.Sprintf("%s is refused: %s", postmaster, quoted(rcpt.String())), "postmaster of a served domain is always taken (RFC 5321 4.5.1)",
 			"mxhook serve runs with another configuration, or a circuit is open: reload it (SIGHUP) and look at its log")

@@ -187,11 +187,11 @@ var brokenHere = []broken{
 		if err := os.WriteFile(filepath.Join(w.folder, "mail"), nil, 0o600); err != nil {
 			w.t.Fatal(err)
 		}
-	}, doctor.Error, "sink", "not a directory", "mend"},
+	}, doctor.Error, "sink", ": not a directory", "is a file: move it away, or name another folder in path of sink "},
 	{"a folder that another sink stores in", func(w *world) {
 		w.yaml = strings.Replace(w.yaml, "secret: whsec_", "include: {attachments: \"store:files\"}, secret: whsec_", 1)
 		w.yaml = strings.Replace(w.yaml, "routes:", "  files: {type: dir, path: FOLDER/key.pem/x}\nroutes:", 1)
-	}, doctor.Error, "sink", "not a directory", "mend"},
+	}, doctor.Error, "sink", ": not a directory", "is a file: move it away, or name another folder in path of sink "},
 	{"a state folder that all may read", func(w *world) {
 		w.change = func(c *config.Config) {
 			if err := os.Chmod(c.State, 0o755); err != nil {
@@ -206,7 +206,7 @@ var brokenHere = []broken{
 				w.t.Fatal(err)
 			}
 		}
-	}, doctor.Error, "state", "not a directory", "sudo install -d"},
+	}, doctor.Error, "state", "not a directory", "/file is a file: move it away"},
 	{"a clock that nobody keeps", func(w *world) {
 		w.options = func(o *doctor.Options) { o.Synchronized = func() (bool, bool) { return false, true } }
 	}, doctor.Warning, "clock", "nothing keeps it right", "timedatectl"},

@@ -3,9 +3,12 @@ package doctor
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"unicode"
 	"unicode/utf8"
 )
@@ -38,11 +41,28 @@ func (f *findings) unknown(name string, err error, why string) {
 	f.add(Unknown, name, "could not be found out: "+reason(err), why, "find out why there is no answer (a firewall, verify.resolver, /etc/resolv.conf), then run doctor again")
 }
 
-// reason is why a look-up or a connection failed, in words.
+// silent says that a listener left a question open.
+func (f *findings) silent(name string, err error, why string) {
+	f.add(Unknown, name, "could not be found out: "+reason(err), why, "see the log of mxhook serve, and with ss -ltnp who listens there, then run doctor again")
+}
+
+// reason is why a look-up or a connection failed, in words and without the ports of ours.
 func reason(err error) string {
 	var e *net.DNSError
 	if errors.As(err, &e) && e.Err != "" {
 		return e.Err + " (asked for " + e.Name + ")"
+	}
+	var (
+		timeout net.Error
+		errno   syscall.Errno
+	)
+	switch {
+	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, os.ErrDeadlineExceeded):
+		return "no answer in time"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "the connection is closed"
+	case errors.As(err, &errno):
+		return errno.Error()
 	}
 	return err.Error()
 }

@@ -102,7 +102,7 @@ func dialListener(ctx context.Context, l config.Listener) (net.Conn, error) {
 // could listen there; or that it runs with another configuration.
 func (d *doctor) nobody(f *findings, l config.Listener, err error) {
 	if !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, fs.ErrNotExist) {
-		f.unknown("listener", err, "whether mail can come in here is not known")
+		f.silent("listener", err, "whether mail can come in here is not known")
 		return
 	}
 	if client, err := control.Dial(d.Config.State); err == nil {
@@ -156,7 +156,8 @@ func (d *doctor) converse(f *findings, l config.Listener, conn net.Conn) {
 	name := d.Config.Hostname
 	switch {
 	case err != nil:
-		f.unknown("listener", err, "somebody listens and says nothing that SMTP knows")
+		f.add(Error, "listener", "another program answers, or mxhook serve hangs: "+reason(err)+" where SMTP begins with a greeting", "no mail comes in here",
+			"ss -ltnp shows which; stop it, or let mxhook listen elsewhere")
 		return
 	case greeting.code != 220:
 		f.add(Error, "listener", "it turns us away: "+quoted(greeting.text), "it turns senders away too", "see the log of mxhook serve")
@@ -171,7 +172,7 @@ func (d *doctor) converse(f *findings, l config.Listener, conn net.Conn) {
 	}
 	hello, err := c.hello(l.Kind == "lmtp")
 	if err != nil {
-		f.unknown("listener", err, "it greets and does not answer EHLO")
+		f.silent("listener", err, "it greets and does not answer EHLO")
 		return
 	}
 	f.ok("listener", "answers as %s", quoted(greeting.text))
@@ -188,7 +189,7 @@ func (d *doctor) converse(f *findings, l config.Listener, conn net.Conn) {
 			return
 		}
 		if _, err = c.hello(l.Kind == "lmtp"); err != nil {
-			f.unknown("relay", err, "after the TLS handshake it does not answer EHLO")
+			f.silent("relay", err, "after the TLS handshake it does not answer EHLO")
 			return
 		}
 	}
@@ -201,7 +202,7 @@ func (d *doctor) handshake(f *findings, l config.Listener, c *dialogue) bool {
 	const name = "starttls"
 	state, err := c.startTLS(&tls.Config{ServerName: d.Config.Hostname, InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}) // the certificate has its own check
 	if err != nil {
-		f.add(Error, name, "the TLS handshake fails: "+err.Error(), "senders that want TLS don't deliver", "see the log of mxhook serve, and whether cert_file and key_file are what they should be")
+		f.add(Error, name, "the TLS handshake fails: "+reason(err), "senders that want TLS don't deliver", "see the log of mxhook serve, and whether cert_file and key_file are what they should be")
 		return false
 	}
 	leaf := state.PeerCertificates[0]

@@ -100,10 +100,10 @@ func TestWhoListensMayBeAnything(t *testing.T) {
 		severity doctor.Severity
 		found    string
 	}{
-		"closes at once":      {closed.Addr().String(), doctor.Unknown, "could not be found out"},
-		"speaks HTTP":         {speak(t, "HTTP/1.1 400 Bad Request\r\n\r\n"), doctor.Unknown, "no SMTP reply"},
-		"a line without end":  {speak(t, strings.Repeat("2", 100_000)), doctor.Unknown, "no SMTP reply"},
-		"lines without end":   {speak(t, strings.Repeat("220-mx.in.example ESMTP mxhook\r\n", 5000)), doctor.Unknown, "no SMTP reply"},
+		"closes at once":      {closed.Addr().String(), doctor.Error, "another program answers, or mxhook serve hangs: the connection is closed"},
+		"speaks HTTP":         {speak(t, "HTTP/1.1 400 Bad Request\r\n\r\n"), doctor.Error, "no SMTP reply"},
+		"a line without end":  {speak(t, strings.Repeat("2", 100_000)), doctor.Error, "no SMTP reply"},
+		"lines without end":   {speak(t, strings.Repeat("220-mx.in.example ESMTP mxhook\r\n", 5000)), doctor.Error, "no SMTP reply"},
 		"is too busy":         {speak(t, "421 4.4.5 too many connections \x1b[2J\r\n"), doctor.Error, `"4.4.5 too many connections \x1b[2J"`},
 		"refuses EHLO":        {speak(t, "220 mx.in.example ESMTP mxhook\r\n", "500 5.5.1 what?\r\n"), doctor.Unknown, "EHLO is answered with"},
 		"breaks off in a TLS": {speak(t, "220 mx.in.example ESMTP mxhook\r\n", "250-mx.in.example\r\n250 STARTTLS\r\n", "220 2.0.0 go\r\n", "nonsense"), doctor.Error, "handshake fails"},

@@ -64,7 +64,9 @@ func TestWhereAPolicyMayBeRightNoOtherIsProposed(t *testing.T) {
 	t.Parallel()
 	for name, breaking := range map[string]func(w *world){
 		"malformed id": replace("id=20261122", "id=2026-11-22"),
-		"redirect":     func(w *world) { w.policy = http.RedirectHandler("https://x.example/", 301).ServeHTTP },
+		"redirect": func(w *world) {
+			w.policy = http.RedirectHandler("https://x.example/", http.StatusMovedPermanently).ServeHTTP
+		},
 		"type": func(w *world) {
 			w.policy = func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Type", "text/html") }
 		},

@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"mxhook/cmd/internal/config"
 )
 
 // Report is what a run found.
@@ -14,6 +16,25 @@ type Report struct {
 }
 
 func (r *Report) add(checks []Check) { r.Checks = append(r.Checks, checks...) }
+
+// Unread is the report of a configuration that can't be used: with it nothing can be
+// looked at.
+func Unread(problems []config.Problem) (r Report) {
+	for _, p := range problems {
+		f := findings{section: "Configuration", subject: printable(p.File)}
+		found := p.Text
+		if p.Line > 0 {
+			found = fmt.Sprintf("line %d, column %d: %s", p.Line, p.Column, p.Text)
+		}
+		if p.Warning {
+			f.add(Warning, "config", found, "it works nevertheless", "mxhook check --config "+p.File+" tells when it is good")
+		} else {
+			f.add(Error, "config", found, "mxhook serve does not start with it, and doctor can look at nothing else", "mend it; mxhook check --config "+p.File+" tells when it is good")
+		}
+		r.add(f.checks)
+	}
+	return r
+}
 
 // Healthy tells that there is no error and nothing that could not be found out.
 func (r Report) Healthy() bool { return r.count(Error) == 0 && r.count(Unknown) == 0 }

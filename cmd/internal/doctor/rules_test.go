@@ -9,9 +9,15 @@ import (
 	"crypto/sha512"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"io"
+	"io/fs"
 	"math/big"
+	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -151,6 +157,42 @@ func TestWeakKeys(t *testing.T) {
 		key := &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), uint(bits-1)), E: 65537}
 		if got := weak(&x509.Certificate{PublicKey: key}) != ""; got != want {
 			t.Errorf("%d bits: %v", bits, got)
+		}
+	}
+}
+
+// TestAFoldersCureCanBeFollowed: install makes no folder of a file, and none in /proc.
+func TestAFoldersCureCanBeFollowed(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		path string
+		err  error
+		want string
+	}{
+		"a file":           {file, syscall.ENOTDIR, file + " is a file: move it away, or name another folder in state"},
+		"below a file":     {filepath.Join(file, "x", "y"), syscall.ENOTDIR, file + " is a file"},
+		"not ours":         {filepath.Join(dir, "x"), fs.ErrPermission, "run doctor as the user that runs mxhook serve; if it is: sudo install -d -m 700 -o MXHOOK-USER " + dir + "/x"},
+		"where nobody may": {filepath.Join(dir, "x"), fs.ErrNotExist, "no folder can be made in " + dir + ": name another one in state"},
+	} {
+		if got := folderFix("state", c.path, c.err); !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
+// TestReasonsHoldNoGoWords: the port of ours in them is of no use to anybody.
+func TestReasonsHoldNoGoWords(t *testing.T) {
+	for want, err := range map[string]error{
+		"no answer in time":        &net.OpError{Op: "read", Net: "tcp", Addr: &net.TCPAddr{Port: 39226}, Err: os.ErrDeadlineExceeded},
+		"connection reset by peer": &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)},
+		"the connection is closed": io.EOF,
+	} {
+		if got := reason(err); got != want {
+			t.Errorf("%v: %s", err, got)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"mxhook/cmd/internal/config"
 	"mxhook/inbound/status"
 	"mxhook/sinks"
+	"mxhook/sinks/durable"
 	"mxhook/sinks/webhook"
 )
 
@@ -42,7 +43,12 @@ func (d *doctor) sink(ctx context.Context, f *findings, s config.Sink) {
 	case errors.Is(err, sinks.ErrUnchecked):
 		f.unknown("sink", err, then)
 	default:
-		f.add(severity, "sink", words(err), then, sinkFix(err))
+		found, fix := words(err), sinkFix(err)
+		if s.Dir != nil && status.ConditionOf(err) == status.SinkOperator {
+			path := absolute(s.Dir.Path)
+			found, fix = path+": "+found, folderFix("path of sink "+s.Name, path, durable.Probe(path))
+		}
+		f.add(severity, "sink", found, then, fix)
 	}
 }
 
@@ -189,7 +195,7 @@ func (d *doctor) source(ctx context.Context, f *findings, name string) {
 // dirSpace tells how much a folder's file system can take.
 func (d *doctor) dirSpace(f *findings, path string) {
 	v, ok := volumeOf(path)
-	if ok && v.free < d.Config.Limits.DiskReserve {
+	if ok && v.free >= 0 && v.free < d.Config.Limits.DiskReserve {
 		f.add(Warning, "disk_space", fmt.Sprintf("%s has %s free", path, size(v.free)), "when it is full, mail for this sink is answered with 452 4.3.1", "make room, or move the folder")
 	}
 }

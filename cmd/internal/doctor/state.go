@@ -16,19 +16,16 @@ import (
 func (d *doctor) state(f *findings) {
 	const why = "the ledger, the spool and large messages are there; without it serve does not start or answers 452 4.3.1"
 	path := d.Config.State
-	absolute, err := filepath.Abs(path)
-	if err != nil {
-		absolute = path
-	}
+	absolute := absolute(path)
 	info, err := os.Stat(path)
 	exists := err == nil
 	switch err := durable.Probe(path); {
 	case errors.Is(err, fs.ErrPermission):
-		f.add(Error, "state", absolute+" can't be written by this user", why, "run doctor as the user that runs mxhook serve; if it is: sudo install -d -m 700 -o MXHOOK-USER "+absolute)
+		f.add(Error, "state", absolute+" can't be written by this user", why, folderFix("state", absolute, err))
 	case durable.IsStorage(err):
 		f.add(Error, "state", absolute+": "+durable.Reason(err), why, "make room on the disk, or mend it")
 	case err != nil:
-		f.add(Error, "state", absolute+": "+durable.Reason(err), why, "sudo install -d -m 700 -o MXHOOK-USER "+absolute)
+		f.add(Error, "state", absolute+": "+durable.Reason(err), why, folderFix("state", absolute, err))
 	case !exists:
 		f.ok("state", "%s is not there yet; serve can make it", absolute)
 	default:
@@ -38,6 +35,30 @@ func (d *doctor) state(f *findings) {
 		d.modes(f, absolute, info)
 	}
 	d.space(f, absolute)
+}
+
+func absolute(path string) string {
+	if whole, err := filepath.Abs(path); err == nil {
+		return whole
+	}
+	return path
+}
+
+// folderFix says what mends a folder that can't be written; key is the place in the
+// configuration that names it.
+func folderFix(key, path string, err error) string {
+	make := "sudo install -d -m 700 -o MXHOOK-USER " + path
+	there := existing(path)
+	info, statErr := os.Stat(there)
+	switch {
+	case statErr == nil && !info.IsDir():
+		return there + " is a file: move it away, or name another folder in " + key
+	case errors.Is(err, fs.ErrNotExist): // though the folder above is there
+		return "no folder can be made in " + there + ": name another one in " + key
+	case errors.Is(err, fs.ErrPermission):
+		return "run doctor as the user that runs mxhook serve; if it is: " + make
+	}
+	return make
 }
 
 // modes checks who else may read the folder, and whose it is.
@@ -53,7 +74,7 @@ func (d *doctor) modes(f *findings, path string, info fs.FileInfo) {
 
 // volume is a file system, as far as the system tells.
 type volume struct {
-	free  int64  // octets
+	free  int64  // octets; -1 is not known
 	files int64  // that can still be made; -1 is not known
 	kind  string // what it is when that is no good, else ""
 	why   string
@@ -62,13 +83,11 @@ type volume struct {
 // space checks the file system that the folder is, or will be, on.
 func (d *doctor) space(f *findings, path string) {
 	v, ok := volumeOf(path)
-	if !ok {
-		f.add(Info, "disk_space", "this system does not say how much is free", "", "")
-		return
-	}
 	reserve, most := d.Config.Limits.DiskReserve, d.Config.Spool.MaxBytes
 	spools := slices.ContainsFunc(d.Config.Routes, func(r routing.Rule) bool { return r.Spool || r.SpillAfter > 0 })
 	switch {
+	case !ok || v.free < 0:
+		f.add(Info, "disk_space", "this system does not say how much is free", "", "")
 	case v.free < reserve:
 		f.add(Error, "disk_space", fmt.Sprintf("%s is free, less than limits.disk_reserve %s", size(v.free), size(reserve)), "every mail is answered with 452 4.3.1", "make room on the file system of "+path+", or lower limits.disk_reserve")
 	case v.free-reserve < most && spools:
@@ -77,7 +96,7 @@ func (d *doctor) space(f *findings, path string) {
 	default:
 		f.ok("disk_space", "%s is free", size(v.free))
 	}
-	if v.files >= 0 && v.files < 10_000 {
+	if ok && v.files >= 0 && v.files < 10_000 {
 		f.add(Warning, "disk_space", fmt.Sprintf("only %d more files can be made (inodes)", v.files), "each event in the spool is two files", "remove small files, or make a file system with more inodes")
 	}
 	if v.kind != "" {

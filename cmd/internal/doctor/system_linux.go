@@ -14,6 +14,8 @@ var kinds = map[int64]struct{ name, why string }{
 	0x6969:     {"NFS", "locks and fsync of a network file system are not always what they promise, and its server is one more thing that can be away"},
 	0xff534d42: {"CIFS", "locks and fsync of a network file system are not always what they promise, and its server is one more thing that can be away"},
 	0xfe534d42: {"SMB2", "locks and fsync of a network file system are not always what they promise, and its server is one more thing that can be away"},
+	0x9fa0:     {"procfs, which the kernel makes up", "no file of ours can be there"},
+	0x62656572: {"sysfs, which the kernel makes up", "no file of ours can be there"},
 	0x65735546: {"FUSE", "whether its fsync is true is up to its program"},
 }
 
@@ -23,6 +25,9 @@ func volumeOf(path string) (volume, bool) {
 		return volume{}, false
 	}
 	v := volume{free: int64(s.Bavail) * int64(s.Bsize), files: -1}
+	if s.Blocks == 0 { // the kernel's own, such as /proc, and some of other programs
+		v.free = -1
+	}
 	if s.Files > 0 {
 		v.files = int64(s.Ffree)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 )
 
 func printHelp(w io.Writer) {
@@ -55,7 +56,7 @@ func (f *flags) usage() {
 	}
 	for _, c := range commands() {
 		if c.name == f.Name() {
-			fmt.Fprintf(f.t.stderr, "Usage: mxhook %s [flags] %s\n\n%s\n", c.name, c.argument, c.summary)
+			fmt.Fprintf(f.t.stderr, "Usage: mxhook %s\n\n%s\n", strings.TrimSpace(c.name+" [flags] "+c.argument), c.summary)
 		}
 	}
 	first := true
@@ -69,7 +70,7 @@ func (f *flags) usage() {
 		if len(fl.Name) == 1 {
 			dashes = "-"
 		}
-		fmt.Fprintf(f.t.stderr, "  %-22s%s\n", dashes+fl.Name+" "+argument, usage)
+		fmt.Fprintf(f.t.stderr, "  %-21s %s\n", dashes+fl.Name+" "+argument, usage)
 	})
 }
 

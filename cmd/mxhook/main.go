@@ -36,6 +36,9 @@ func run(ctx context.Context, t *terminal, args []string) int {
 	if name == "help" || name == "-h" || name == "--help" {
 		return runHelp(ctx, t, args)
 	}
+	if name == "--version" || name == "-v" {
+		name = "version"
+	}
 	for _, c := range commands() {
 		if c.name == name {
 			return c.run(ctx, t, args)

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -238,5 +239,18 @@ func TestWhatAPeerWroteIsSafeForATerminal(t *testing.T) {
 		if got := printable(in); got != want {
 			t.Errorf("%q is printed as %q", in, got)
 		}
+	}
+}
+
+// TestAListForASinkThatIsNoneIsWrongUsage: "no event" of a mistyped name would calm who asks.
+func TestAListForASinkThatIsNoneIsWrongUsage(t *testing.T) {
+	state := t.TempDir()
+	config := writeFile(t, "mxhook.yaml", fmt.Sprintf("state: %q\nlimits: {disk_reserve: 0}\n%s", state, goodConfig))
+	got := replayIn(t, config, "--list", "--sink", "ap")
+	if got.status != exitUsage || !strings.Contains(got.stderr, "--sink ap: the configuration has no such sink; it has app") {
+		t.Errorf("%+v", got)
+	}
+	if got := replayIn(t, config, "--list", "--sink", "app"); got.status != 0 || got.stdout != "the spool holds no event for the sink app\n" {
+		t.Errorf("%+v", got)
 	}
 }

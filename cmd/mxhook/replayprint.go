@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,7 +25,9 @@ func (r *replay) printList(ctx context.Context) int {
 	if r.json {
 		print, end = jsonList(out)
 	}
-	if err := r.operations.List(ctx, r.filter(), print); err != nil {
+	listed := 0
+	counted := func(i spool.Item) error { listed++; return print(i) }
+	if err := r.operations.List(ctx, r.filter(), counted); err != nil {
 		out.Flush()
 		return r.f.fail("%v", err)
 	}
@@ -32,7 +35,22 @@ func (r *replay) printList(ctx context.Context) int {
 	if err := out.Flush(); err != nil {
 		return r.f.fail("%v", err)
 	}
+	if names := r.sinkNames(); listed == 0 && r.sink != "" && len(names) > 0 && !slices.Contains(names, r.sink) {
+		return r.f.wrong("--sink %s: the configuration has no such sink; it has %s", r.sink, strings.Join(names, ", "))
+	}
 	return exitGood
+}
+
+// sinkNames are those of the configuration that was named; a sink that is gone from it may
+// still have events.
+func (r *replay) sinkNames() (names []string) {
+	if *r.file == "" {
+		return nil
+	}
+	for _, s := range r.config.Sinks {
+		names = append(names, s.Name)
+	}
+	return names
 }
 
 // jsonList prints one document: {"events": […]}, an event a line.

@@ -306,3 +306,12 @@ func TestWordsOfTheServerAreNotTold(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestAnAnswerWithoutACodeTellsItsStatusOnce: the SDK gives the number as the code.
+func TestAnAnswerWithoutACodeTellsItsStatusOnce(t *testing.T) {
+	for code, want := range map[string]string{"400": "HTTP 400", "": "HTTP 400", "InvalidBucketName": "HTTP 400 InvalidBucketName"} {
+		if m := MeaningOf(400, code); len(m.Detail) < len(want) || m.Detail[:len(want)] != want || code == "400" && m.Detail != want {
+			t.Errorf("%q: %q, want %q", code, m.Detail, want)
+		}
+	}
+}

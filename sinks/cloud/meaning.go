@@ -104,8 +104,9 @@ var credentialCodes = []string{"InvalidAccessKeyId", "XAdminUserNotFound", "Sign
 // error code that came with it. It is pure.
 func MeaningOf(httpStatus int, code string) Meaning {
 	m := byStatus(httpStatus)
-	m.Detail = "HTTP " + strconv.Itoa(httpStatus)
-	if code != "" {
+	number := strconv.Itoa(httpStatus)
+	m.Detail = "HTTP " + number
+	if code != "" && code != number { // the SDK's stand-in for a code that the answer lacks
 		m.Detail += " " + code
 	}
 	row, known := codes[code]

@@ -78,7 +78,7 @@ func queuedMail(e *sinks.Event) delivery.Mail {
 // outcomeOfError is that of a message which came to no sink. e is nil when it could not be
 // read.
 func outcomeOfError(e *sinks.Event, err error) worker.Outcome {
-	o := worker.Outcome{Result: worker.Temporary, Err: err, Detail: err.Error()}
+	o := worker.Outcome{Result: worker.Temporary, Err: err, Detail: worker.Words(err)}
 	if e != nil {
 		o.Event = e.ID
 	}

@@ -65,7 +65,7 @@ func (d *decoder) routes(top *section, sinks *sinkSet, c *Config) ([]routing.Rul
 }
 
 func (d *decoder) unusedSinks(top *section, sinks *sinkSet) {
-	if sinks.broken {
+	if sinks.broken || sinks.misnamed {
 		return
 	}
 	by := "route"
@@ -91,7 +91,7 @@ func (d *decoder) route(n ast.Node, i int, sinks *sinkSet, c *Config) (route, bo
 	r.rule.Name = s.text("name")
 	if v, ok := s.single["name"]; ok {
 		if !isLabel(v.text) {
-			d.fault(v.place, "%s: name %s must be at most 64 letters, digits, dots, - and _", s.what, quote(v.raw))
+			d.fault(v.place, "%s: name %s must be at most 64 letters, digits, dots, - and _, a letter or digit first", s.what, quote(v.raw))
 		}
 	} else {
 		r.rule.Name = strconv.Itoa(i + 1)

@@ -98,7 +98,7 @@ func (d *decoder) region(s *section) string {
 	}
 	region, _ := d.env("AWS_REGION")
 	profile, _ := d.env("AWS_PROFILE")
-	if v.text == "" && s.text("endpoint") == "" && region == "" && profile == "" {
+	if v.text == "" && (given || !s.has("region") && !slices.Contains(s.meant, "region")) && s.text("endpoint") == "" && region == "" && profile == "" {
 		d.warn(s.place, "%s has no region and AWS_REGION is not set here: unless a shared file names one, mail will wait; add region: eu-central-1", s.what)
 	}
 	return v.text
@@ -121,7 +121,7 @@ func (d *decoder) endpoint(s *section) string {
 		why = "has a query, a fragment, braces or blanks"
 	}
 	if why != "" {
-		d.hide(v.text, redacted)
+		d.hideAddress(v.text)
 		d.fault(v.place, "%s: endpoint %s", s.what, why)
 		return ""
 	}
@@ -129,6 +129,14 @@ func (d *decoder) endpoint(s *section) string {
 		d.warn(v.place, "%s: endpoint is http:// beyond loopback, so that mail goes in clear; use https://", s.what)
 	}
 	return strings.TrimRight(v.text, "/")
+}
+
+// hideAddress keeps what should be a URL out of the problems, where it may hold a user's
+// password or a key: a bare word is none, and may stand in our own examples.
+func (d *decoder) hideAddress(text string) {
+	if strings.ContainsAny(text, ":@?/#") {
+		d.hide(text, redacted)
+	}
 }
 
 // account reads keys that stand in the configuration.

@@ -17,6 +17,7 @@ type section struct {
 	keys   map[string]place // of all keys that stand in the file
 	values map[string]ast.Node
 	single map[string]scalar // of the values that are single ones
+	meant  []string          // the keys that unknown ones are perhaps meant for
 }
 
 // section reads n, which may be nil where the mapping is missing. The second result
@@ -53,6 +54,7 @@ func (s *section) unknown(p pair) {
 	hint := ""
 	if near := nearest(p.name, known); near != "" {
 		hint = "; did you mean " + strconv.Quote(near) + "?"
+		s.meant = append(s.meant, near)
 	} else {
 		hint = ";"
 	}

@@ -22,6 +22,8 @@ type sinkSet struct {
 	byName map[string]Sink
 	used   map[string]bool
 	broken bool // the mapping itself could not be read
+	// misnamed tells that a source names what is no sink, so that one may seem unused.
+	misnamed bool
 }
 
 func (d *decoder) sinks(top *section, delivery Delivery) *sinkSet {
@@ -35,7 +37,7 @@ func (d *decoder) sinks(top *section, delivery Delivery) *sinkSet {
 	set.broken = !ok
 	for _, p := range list {
 		if !isLabel(p.name) {
-			d.fault(p.place, "sink %s: a name is at most 64 letters, digits, dots, - and _", quote(p.name))
+			d.fault(p.place, "sink %s: a name is at most 64 letters, digits, dots, - and _, a letter or digit first", quote(p.name))
 		}
 		sink, ok := d.sink(p, delivery, top)
 		set.names = append(set.names, p.name)

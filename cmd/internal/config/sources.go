@@ -73,6 +73,7 @@ func (d *decoder) source(s *section, i int, sinks *sinkSet, former []Source) Sou
 	}
 	src.Deliver = d.sourceSinks(s, "deliver", nil, &src, sinks)
 	src.Optional = d.sourceSinks(s, "optional", src.Deliver, &src, sinks)
+	sinks.misnamed = sinks.misnamed || !s.has("deliver") || s.values["deliver"] == nil
 	if !s.has("deliver") || s.values["deliver"] != nil && len(s.texts("deliver")) == 0 {
 		d.fault(s.at("deliver"), "%s: deliver names no sink; add deliver: [SINK]", s.what)
 	}
@@ -87,7 +88,7 @@ func (d *decoder) sourceName(s *section, src *Source, i int, former []Source) {
 	}
 	switch {
 	case !isLabel(src.Name):
-		d.fault(v.place, "%s: name %s must be at most 64 letters, digits, dots, - and _", s.what, quote(v.raw))
+		d.fault(v.place, "%s: name %s must be at most 64 letters, digits, dots, - and _, a letter or digit first", s.what, quote(v.raw))
 	case slices.ContainsFunc(former, func(o Source) bool { return o.Name == src.Name }):
 		d.fault(v.place, "%s: another source has the same name; give it another", s.what)
 	}
@@ -105,11 +106,13 @@ func (d *decoder) sourceQueue(s *section, src *Source, former []Source) {
 func (d *decoder) sourceSinks(s *section, name string, others []string, src *Source, sinks *sinkSet) (list []string) {
 	for _, v := range s.texts(name) {
 		if !v.ok {
+			sinks.misnamed = true
 			continue
 		}
 		switch {
 		case !sinks.broken && !slices.Contains(sinks.names, v.text):
 			d.fault(v.place, "%s: sink %s is not defined; %s", s.what, quote(v.raw), defined(sinks.names))
+			sinks.misnamed = true
 			continue
 		case slices.Contains(list, v.text) || slices.Contains(others, v.text):
 			d.fault(v.place, "%s: sink %s stands twice; keep one", s.what, quote(v.raw))

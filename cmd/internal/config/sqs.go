@@ -163,7 +163,7 @@ func (d *decoder) queueURL(s *section) (*url.URL, bool) {
 		why = "has a query, a fragment, braces, blanks or characters that are not ASCII"
 	}
 	if why != "" {
-		d.hide(v.text, redacted)
+		d.hideAddress(v.text)
 		d.fault(v.place, "%s: queue_url %s", s.what, why)
 		return nil, false
 	}

@@ -33,7 +33,7 @@ func wrongType(k key, v scalar) string {
 			if near := nearest(v.raw, k.values); near != "" && !v.expanded {
 				hint = ", perhaps " + near
 			}
-			return "must be one of " + strings.Join(k.values, ", ") + hint
+			return "must be one of " + strings.Join(k.values, ", ") + ", not " + quote(v.raw) + hint
 		}
 	case kindBool:
 		if _, ok := v.node.(*ast.BoolNode); !ok && !v.expanded || v.text != "true" && v.text != "false" {

@@ -10,6 +10,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
+	"strings"
 	"time"
 
 	"mxhook/inbound/status"
@@ -96,6 +98,16 @@ type PoisonError struct{ Reason, Cure string }
 
 // Error implements error.
 func (p *PoisonError) Error() string { return p.Reason }
+
+// Words is what an error says without its condition, which a log has in a key of its own.
+func Words(err error) string {
+	return strings.TrimPrefix(err.Error(), status.ConditionOf(err).Name()+": ")
+}
+
+// fault are the log keys of an error.
+func fault(err error) slog.Attr {
+	return slog.Group("", "condition", status.ConditionOf(err).Name(), "error", Words(err))
+}
 
 func poison(cure, reason string, args ...any) error {
 	return &PoisonError{Reason: fmt.Sprintf(reason, args...), Cure: cure}

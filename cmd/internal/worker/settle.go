@@ -68,7 +68,7 @@ func (w *Worker) poison(m Message, o Outcome, log *slog.Logger) {
 func (w *Worker) hide(m Message, d time.Duration, log *slog.Logger) {
 	d = d.Round(time.Second)
 	if err := w.call(func(ctx context.Context) error { return w.config.Queue.Hide(ctx, m, d) }); err != nil {
-		log.Warn("the message was not put back, it comes again when its visibility timeout is over", "error", err)
+		log.Warn("the message was not put back, it comes again when its visibility timeout is over", fault(err))
 	}
 }
 
@@ -89,5 +89,5 @@ func (w *Worker) delete(m Message, log *slog.Logger) {
 			return
 		}
 	}
-	log.Warn("a delivered message was not deleted, so that it comes again; its event has the same id", "error", err)
+	log.Warn("a delivered message was not deleted, so that it comes again; its event has the same id", fault(err))
 }

@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"sync"
 	"time"
-
-	"mxhook/inbound/status"
 )
 
 // Config says what is taken from where, and who delivers it. Source, Queue and Handle
@@ -117,7 +115,7 @@ func (w *Worker) ask() {
 	}
 	switch {
 	case err != nil && w.poll.Err() == nil:
-		w.log.Warn("the queue doesn't tell its attributes; allow sqs:GetQueueAttributes", "visibility_timeout", w.hidden, "error", err)
+		w.log.Warn("the queue doesn't tell its attributes; allow sqs:GetQueueAttributes", "visibility_timeout", w.hidden, fault(err))
 	case err == nil && p.Most == 0:
 		w.log.Warn("the queue has no dead-letter queue, so that a message that can't be delivered stays in it until its retention ends; give it a redrive policy")
 	case err == nil:
@@ -202,7 +200,7 @@ func (w *Worker) asked(err error, last time.Duration) time.Duration {
 	case err == nil && before != "":
 		w.log.Info("the queue answers again")
 	case err != nil && before != words:
-		w.log.Error("the queue can't be asked for messages", "condition", status.ConditionOf(err).Name(), "error", err)
+		w.log.Error("the queue can't be asked for messages", fault(err))
 	}
 	if err == nil {
 		return 0
@@ -301,7 +299,7 @@ func (w *Worker) keep(m Message) (stop func()) {
 			case <-t.C:
 			}
 			if err := w.call(func(ctx context.Context) error { return w.config.Queue.Hide(ctx, m, w.hidden) }); err != nil {
-				w.log.Warn("the message could not be kept hidden, another worker may get it too", "message", m.ID, "error", err)
+				w.log.Warn("the message could not be kept hidden, another worker may get it too", "message", m.ID, fault(err))
 			}
 		}
 	}()

@@ -98,6 +98,10 @@ func (d *doctor) keepsPolicy(f *findings, name, id string, p policy, hosts []exc
 			ours = ours || h.ours || !d.public
 		}
 	}
+	fit := "; the MX records fit"
+	if !judged {
+		fit = "" // an error tells what is wrong with them
+	}
 	flaw, cure := d.tlsFlaw()
 	switch {
 	case p.mode == "none":
@@ -114,9 +118,9 @@ func (d *doctor) keepsPolicy(f *findings, name, id string, p policy, hosts []exc
 		f.add(Warning, "mta_sts", fmt.Sprintf("mode %s, id %s, max_age %d", p.mode, id, p.maxAge), "senders forget a policy after max_age seconds, and between two looks there is none",
 			"max_age: 604800 is usual, once mode is enforce")
 	case p.mode == "testing":
-		f.add(Info, "mta_sts", fmt.Sprintf("mode testing, id %s, max_age %d; the MX records fit", id, p.maxAge), "mode: testing only has failures reported (TLS-RPT); mode: enforce protects", "")
+		f.add(Info, "mta_sts", fmt.Sprintf("mode testing, id %s, max_age %d%s", id, p.maxAge, fit), "mode: testing only has failures reported (TLS-RPT); mode: enforce protects", "")
 	default:
-		f.ok("mta_sts", "mode %s, id %s, max_age %d; the MX records fit", p.mode, id, p.maxAge)
+		f.ok("mta_sts", "mode %s, id %s, max_age %d%s", p.mode, id, p.maxAge, fit)
 	}
 }
 

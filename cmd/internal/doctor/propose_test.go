@@ -135,3 +135,14 @@ func TestAPolicyIsNotKeptWithoutAGoodCertificate(t *testing.T) {
 		}
 	}
 }
+
+func TestOfMXRecordsThatAreWrongNobodySaysThatTheyFit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	replace(mxRecord, "MX 10 elsewhere.example.")(w)
+	for _, c := range w.examine().Checks {
+		if c.Name == "mta_sts" && strings.Contains(c.Found, "fit") {
+			t.Errorf("%+v", c)
+		}
+	}
+}

@@ -68,7 +68,7 @@ func New(c Config) *Page {
 	}
 	p := &Page{config: c, mux: http.NewServeMux(), token: rand.Text(), heavy: make(chan struct{}, 2), templates: map[string]*template.Template{}}
 	for _, name := range []string{"messages", "message", "spool", "event", "confirm", "sinks", "login", "problem"} {
-		p.templates[name] = template.Must(template.New("layout.html").Funcs(words()).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/"+name+".html"))
+		p.templates[name] = template.Must(template.New("layout.html").Funcs(words(c.Now)).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/"+name+".html"))
 	}
 	p.mux.HandleFunc("GET /{$}", p.messages)
 	p.mux.HandleFunc("GET /messages/{id}", p.message)

@@ -113,3 +113,27 @@ func BenchmarkFirstByte(b *testing.B) {
 		})
 	}
 }
+
+// waiting is a bridge whose spool holds one event.
+type waiting struct {
+	still
+	due time.Time
+}
+
+func (w waiting) List(_ context.Context, _ control.Filter, print func(spool.Item) error) error {
+	return print(spool.Item{ID: "msg_abcdefghijklmnopqrstuvwxyz.app", State: spool.Waiting, NextAttempt: w.due})
+}
+
+// TestAnAttemptThatIsDueIsNotNextInThePast: an open circuit holds it, and a page that says
+// "next 9 s ago" explains nothing.
+func TestAnAttemptThatIsDueIsNotNextInThePast(t *testing.T) {
+	now := time.Now()
+	for due, want := range map[time.Time]string{now.Add(-9 * time.Second): ", due: it waits for a free worker or for the circuit", now.Add(time.Minute): ", next <time"} {
+		p := page.New(page.Config{Recent: recent.New(recent.Limits{}), Bridge: waiting{due: due}, Now: func() time.Time { return now }})
+		w := httptest.NewRecorder()
+		p.ServeHTTP(w, httptest.NewRequest("GET", "/spool", nil))
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("no %q in %s", want, w.Body)
+		}
+	}
+}

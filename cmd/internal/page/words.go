@@ -11,13 +11,14 @@ import (
 )
 
 // words are the functions of the templates.
-func words() template.FuncMap {
+func words(now func() time.Time) template.FuncMap {
 	return template.FuncMap{
 		"octets": octets, "duration": duration, "since": duration,
 		"stamp":     func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
 		"clock":     func(t time.Time) string { return t.UTC().Format("15:04:05.000") },
 		"machine":   func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
 		"kind":      kindOfReply,
+		"due":       func(t time.Time) bool { return !t.After(now()) },
 		"held":      held,
 		"pathquote": pathQuote,
 	}

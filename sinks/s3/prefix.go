@@ -48,7 +48,8 @@ func parsePrefix(prefix string) (t template, why string) {
 		name, next, closed := strings.Cut(after, "}")
 		switch {
 		case !closed || !slices.Contains(placeholders, name):
-			return t, fmt.Sprintf("has {%s; the placeholders are {%s}", cut(name), strings.Join(placeholders, "} {"))
+			end := map[bool]string{true: "}"}[closed]
+			return t, fmt.Sprintf("has {%s%s; the placeholders are {%s}", cut(name), end, strings.Join(placeholders, "} {"))
 		case slices.Contains(t.names(), name):
 			return t, "has {" + name + "} twice"
 		}

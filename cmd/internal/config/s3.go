@@ -2,7 +2,6 @@ package config
 
 import (
 	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -110,25 +109,8 @@ func (d *decoder) endpoint(s *section) string {
 	if !given || v.text == "" {
 		return ""
 	}
-	u, err := url.Parse(v.text)
-	why := ""
-	switch {
-	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
-		why = "must be written https://HOST[:PORT]"
-	case u.User != nil:
-		why = "has a user; write access_key_id and secret_access_key"
-	case strings.ContainsAny(v.text, "?#{}") || strings.ContainsFunc(v.text, func(r rune) bool { return r <= ' ' || r == 0x7f }):
-		why = "has a query, a fragment, braces or blanks"
-	}
-	if why != "" {
-		d.hideAddress(v.text)
-		d.fault(v.place, "%s: endpoint %s", s.what, why)
-		return ""
-	}
-	if u.Scheme == "http" && !isLoopback(u.Hostname()) {
-		d.warn(v.place, "%s: endpoint is http:// beyond loopback, so that mail goes in clear; use https://", s.what)
-	}
-	return strings.TrimRight(v.text, "/")
+	return d.serverURL(v, s.what+": endpoint", "must be written https://HOST[:PORT]", "has a user; write access_key_id and secret_access_key",
+		"has a query, a fragment, braces or blanks", d.hideAddress)
 }
 
 // hideAddress keeps what should be a URL out of the problems, where it may hold a user's

@@ -124,26 +124,35 @@ func (d *decoder) storeURL(s *section) string {
 	if !given {
 		return ""
 	}
+	if s.flag("maildir") {
+		d.fault(v.place, "%s: url is for what other sinks store here, which maildir: true can't; remove one of them", s.what)
+		return ""
+	}
+	return d.serverURL(v, s.what+": url", "must be written https://HOST[:PORT]/PATH", "has a user, whom each payload would tell; remove it",
+		"has a query, a fragment, braces or blanks; only /ID.DIGEST/N is put after it", func(text string) { d.hide(text, redacted) })
+}
+
+// serverURL reads the URL of a server that others ask, without a / at its end. form, user
+// and rest say what is wrong with one that is no such URL, has a user, or has what can't
+// stand in it; hide keeps it out of the problems then.
+func (d *decoder) serverURL(v scalar, what, form, user, rest string, hide func(text string)) string {
 	u, err := url.Parse(v.text)
 	why := ""
 	switch {
-	case s.flag("maildir"):
-		d.fault(v.place, "%s: url is for what other sinks store here, which maildir: true can't; remove one of them", s.what)
-		return ""
 	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
-		why = "must be written https://HOST[:PORT]/PATH"
+		why = form
 	case u.User != nil:
-		why = "has a user, whom each payload would tell; remove it"
+		why = user
 	case strings.ContainsAny(v.text, "?#{}") || strings.ContainsFunc(v.text, func(r rune) bool { return r <= ' ' || r == 0x7f }):
-		why = "has a query, a fragment, braces or blanks; only /ID.DIGEST/N is put after it"
+		why = rest
 	}
 	if why != "" {
-		d.hide(v.text, redacted)
-		d.fault(v.place, "%s: url %s", s.what, why)
+		hide(v.text)
+		d.fault(v.place, "%s %s", what, why)
 		return ""
 	}
 	if u.Scheme == "http" && !isLoopback(u.Hostname()) {
-		d.warn(v.place, "%s: url is http:// beyond loopback, so that mail goes in clear; use https://", s.what)
+		d.warn(v.place, "%s is http:// beyond loopback, so that mail goes in clear; use https://", what)
 	}
 	return strings.TrimRight(v.text, "/")
 }

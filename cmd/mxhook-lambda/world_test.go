@@ -19,6 +19,7 @@ import (
 
 	"mxhook/cmd/internal/bridge"
 	"mxhook/cmd/internal/config"
+	"mxhook/cmd/internal/worker/workertest"
 	"mxhook/verify/dns"
 )
 
@@ -167,24 +168,7 @@ type world struct {
 	t     *testing.T
 	app   *app
 	store *store
-	log   *lockedBuffer
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	log   *workertest.Log
 }
 
 func configText(state, app string) string {
@@ -200,7 +184,7 @@ routes: [{name: mail, recipient: "@in.example", deliver: [app]}]
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, app: newApp(t), store: newStore(t), log: &lockedBuffer{}}
+	w := &world{t: t, app: newApp(t), store: newStore(t), log: &workertest.Log{}}
 	c, problems := config.Parse("test", []byte(configText(t.TempDir(), w.app.URL)), func(string) (string, bool) { return "", false })
 	if c == nil {
 		t.Fatal(problems)

@@ -86,6 +86,12 @@ func newBedAt(t testing.TB, address string) *bed {
 	if b.Bridge, err = bridge.New(c, bridge.Options{Log: slog.New(slog.DiscardHandler), Resolver: zone, Version: "1.2.3", Page: page.Make}); err != nil {
 		t.Fatal(err)
 	}
+	return b.run(t)
+}
+
+// run starts the bridge, which ends with the test.
+func (b *bed) run(t testing.TB) *bed {
+	t.Helper()
 	if err := b.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package page_test
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -38,18 +37,7 @@ sources: [{name: jobs, type: sqs, queue_url: "https://queue.example/1/work", reg
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		if err := b.Stop(ctx); err != nil {
-			t.Error(err)
-		}
-	})
-	b.home = "http://" + b.AdminAddr().String()
-	return b
+	return b.run(t)
 }
 
 func TestAProcessWithoutListenersSaysThatItTakesEventsFromQueues(t *testing.T) {

@@ -17,15 +17,8 @@ type buckets map[string]*s3.Sink
 func bucketsOf(list map[string]sinks.Sink) buckets {
 	all := buckets{}
 	for _, s := range list {
-		for {
-			if store, ok := s.(*s3.Sink); ok {
-				all[store.Bucket()] = store
-			}
-			outer, ok := s.(interface{ Unwrap() sinks.Sink })
-			if !ok {
-				break
-			}
-			s = outer.Unwrap()
+		if store, ok := within[*s3.Sink](s); ok {
+			all[store.Bucket()] = store
 		}
 	}
 	return all
